@@ -1,0 +1,1 @@
+//! Deterministic writing and reading of Debian packages and apt indexes.
