@@ -1,4 +1,5 @@
 //! hapkg turns one recipe of a high-availability role into packages, and
 //! holds what the node program `ubuntu-ha` does with them.
 
+pub mod atomic;
 pub mod recipe;
