@@ -1,39 +1,69 @@
 //! Files that are either the old one or the new one, whatever happens:
 //! written beside the target, flushed to disk, renamed over it.
 
+use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// What could not be written, and why.
+#[derive(Debug)]
+pub struct Error {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let remedy = match self.source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room first",
+            io::ErrorKind::PermissionDenied => "; are you allowed to write there?",
+            io::ErrorKind::ReadOnlyFilesystem => "; mount the filesystem writable first",
+            _ => "",
+        };
+        write!(
+            f,
+            "writing {}: {}{remedy}",
+            self.path.display(),
+            self.source
+        )
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
 static SERIAL: AtomicU32 = AtomicU32::new(0);
 
 /// Puts `data` at `path` with exactly `mode`, whatever the umask. The parent
 /// directory must exist. On an error the target is what it was and nothing is
 /// left beside it.
-pub fn write(path: &Path, data: &[u8], mode: u32) -> io::Result<()> {
-    put(path, data, mode, None)
+pub fn write(path: &Path, data: &[u8], mode: u32) -> Result<(), Error> {
+    put(path, data, mode, None).map_err(|source| at(path, source))
 }
 
 /// Like [`write`], but an existing file keeps its own mode and owner, and a
 /// symbolic link stays one: the file it leads to is replaced.
-pub fn replace(path: &Path, data: &[u8], mode: u32) -> io::Result<()> {
-    match fs::metadata(path) {
-        Ok(old) => put(
-            &fs::canonicalize(path)?,
-            data,
-            old.permissions().mode() & 0o7777,
-            Some(&old),
-        ),
+pub fn replace(path: &Path, data: &[u8], mode: u32) -> Result<(), Error> {
+    let done = match fs::metadata(path) {
+        Ok(old) => fs::canonicalize(path).and_then(|real| {
+            let mode = old.permissions().mode() & 0o7777;
+            put(&real, data, mode, Some(&old))
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => put(path, data, mode, None),
         Err(error) => Err(error),
-    }
+    };
+    done.map_err(|source| at(path, source))
 }
 
 /// Makes `path` and its missing parents with exactly `mode`; what exists stays
 /// as it is.
-pub fn create_dir_all(path: &Path, mode: u32) -> io::Result<()> {
+pub fn create_dir_all(path: &Path, mode: u32) -> Result<(), Error> {
     if path.is_dir() {
         return Ok(());
     }
@@ -45,6 +75,7 @@ pub fn create_dir_all(path: &Path, mode: u32) -> io::Result<()> {
         Err(_) if path.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
+    .map_err(|source| at(path, source))
 }
 
 /// A name beside `path` that no other process or thread uses.
@@ -52,6 +83,13 @@ pub fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     path.with_file_name(format!(".{name}.{}-{serial}.new", std::process::id()))
+}
+
+fn at(path: &Path, source: io::Error) -> Error {
+    Error {
+        path: path.to_path_buf(),
+        source,
+    }
 }
 
 fn put(path: &Path, data: &[u8], mode: u32, like: Option<&Metadata>) -> io::Result<()> {
@@ -123,7 +161,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         fs::create_dir_all(path.join("full")).unwrap();
-        assert!(write(&path, b"one", 0o644).is_err());
+        let error = write(&path, b"one", 0o644).unwrap_err();
+        assert!(error.to_string().contains(path.to_str().unwrap()));
         assert_eq!(names(dir.path()), ["a"]);
     }
 
