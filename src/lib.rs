@@ -2,4 +2,6 @@
 //! holds what the node program `ubuntu-ha` does with them.
 
 pub mod atomic;
+#[cfg(feature = "packager")]
+pub mod build;
 pub mod recipe;

@@ -1,0 +1,90 @@
+//! Commands of the host, as root.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::{Error, tail};
+
+/// `program` as root: directly, or through sudo.
+pub fn as_root(program: &str) -> Command {
+    if is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.arg("--").arg(program);
+    command
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// Runs a POSIX shell script of the host as root; `$1`… are `args`.
+pub fn root_script<S: AsRef<OsStr>>(what: &str, script: &str, args: &[S]) -> Result<(), Error> {
+    let mut command = as_root("sh");
+    command.args(["-euc", script, "sh"]).args(args);
+    let output = finish(command.stdin(Stdio::null()), "sh")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Err(Error::Environment(format!(
+        "{what} failed: {}; this needs root, or sudo, on a kernel with overlayfs",
+        tail(&stderr, 5)
+    )))
+}
+
+/// The command's output, or which program is missing.
+pub fn finish(command: &mut Command, program: &str) -> Result<Output, Error> {
+    command.output().map_err(|e| started(program, &e))
+}
+
+/// The error of a program that could not be started.
+pub fn started(program: &str, error: &io::Error) -> Error {
+    let missing = if is_root() { program } else { "sudo" };
+    Error::Environment(format!(
+        "running {missing}: {error}; `cargo xtask setup` installs what is needed"
+    ))
+}
+
+/// `$XDG_CACHE_HOME/hapkg`, or `~/.cache/hapkg`.
+pub fn cache_dir() -> Result<PathBuf, Error> {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    set("XDG_CACHE_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".cache")))
+        .map(|dir| dir.join("hapkg"))
+        .ok_or_else(|| Error::Environment("neither XDG_CACHE_HOME nor HOME is set".into()))
+}
+
+/// Makes a directory with its parents.
+pub fn make_dir(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path)
+        .map_err(|e| Error::Environment(format!("making {}: {e}", path.display())))
+}
+
+/// Opens a lock file, making it where needed.
+pub fn lock_file(path: &Path) -> Result<File, Error> {
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|e| Error::Environment(format!("opening {}: {e}", path.display())))
+}
+
+/// Takes away a tree that root owns.
+pub fn remove_tree(path: &Path) -> Result<(), Error> {
+    root_script(
+        &format!("removing {}", path.display()),
+        "rm -rf --one-file-system -- \"$1\"",
+        &[path],
+    )
+}

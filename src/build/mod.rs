@@ -1,0 +1,3 @@
+//! Recipes in, packages and an apt repository out.
+
+pub mod chroot;
