@@ -1,6 +1,8 @@
 //! hapkg turns one recipe of a high-availability role into packages, and
 //! holds what the node program `ubuntu-ha` does with them.
 
+#[cfg(feature = "packager")]
+pub mod archive;
 pub mod atomic;
 #[cfg(feature = "packager")]
 pub mod build;
