@@ -6,4 +6,5 @@ pub mod archive;
 pub mod atomic;
 #[cfg(feature = "packager")]
 pub mod build;
+pub mod node;
 pub mod recipe;

@@ -1,0 +1,12 @@
+//! What the program `ubuntu-ha` does on a host.
+
+pub mod cli;
+
+mod check;
+mod configure;
+mod cross;
+mod json;
+mod layout;
+mod problem;
+mod secrets;
+mod settings;
