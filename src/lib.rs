@@ -8,3 +8,5 @@ pub mod atomic;
 pub mod build;
 pub mod node;
 pub mod recipe;
+#[cfg(feature = "packager")]
+pub mod render;
