@@ -7,6 +7,7 @@ use crate::ar;
 use crate::compress::Compression;
 use crate::data::{DataMember, compress_data};
 use crate::error::{Error, Result};
+use crate::manifest;
 use crate::paragraph::Paragraph;
 use crate::tarball;
 use crate::tree::Tree;
@@ -117,6 +118,8 @@ fn control_tree(
             return Err(Error::field(*name, "is missing from the control data"));
         }
     }
+    manifest::check_package_name("Package", control.get("Package").unwrap_or_default())?;
+    manifest::check_version(control.get("Version").unwrap_or_default())?;
     let mut tree = Tree::new();
     for (name, (content, mode)) in control_files {
         if matches!(name.as_str(), "control" | "md5sums") || name.contains('/') {

@@ -109,6 +109,19 @@ impl Tree {
         Ok(())
     }
 
+    /// What is in the directory `top`, by paths relative to it.
+    pub(crate) fn below(&self, top: &str) -> Result<Tree> {
+        let mut tree = Tree::new();
+        let inner = self.entries.iter().filter_map(|(path, entry)| {
+            let rest = path.strip_prefix(top)?.strip_prefix('/')?;
+            Some((rest, entry))
+        });
+        for (path, entry) in inner {
+            tree.add(path, entry.clone())?;
+        }
+        Ok(tree)
+    }
+
     fn add(&mut self, path: &str, entry: Entry) -> Result<()> {
         check_path(path)?;
         if self.entries.contains_key(path) {
