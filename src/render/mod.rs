@@ -2,40 +2,7 @@
 
 mod copyright;
 mod date;
-pub mod debconf {
-    //! Stands in until the debconf side is there.
-
-    use std::collections::BTreeMap;
-
-    /// Translations by language.
-    #[derive(Debug, Default)]
-    pub struct Catalogs;
-
-    /// The debconf side of a package.
-    #[derive(Debug)]
-    pub struct DebconfFiles {
-        pub templates_source: String,
-        pub templates_pot: String,
-        pub po: BTreeMap<String, String>,
-        pub templates_binary: String,
-        pub config: String,
-        pub postinst: String,
-        pub prerm: String,
-        pub postrm: String,
-        pub potfiles: String,
-    }
-
-    /// Nothing asks anything yet.
-    ///
-    /// # Errors
-    /// None yet.
-    pub fn debconf(
-        _: &crate::recipe::view::SuiteView,
-        _: &Catalogs,
-    ) -> Result<Option<DebconfFiles>, std::convert::Infallible> {
-        Ok(None)
-    }
-}
+pub mod debconf;
 mod dh;
 mod facts;
 mod gzip;
