@@ -115,7 +115,8 @@ fn agent(checker: &mut Checker, path: &[Step], agent: &str) {
     let parts: Vec<&str> = agent.split(':').collect();
     let remedy = match parts.as_slice() {
         ["ocf", provider, kind] if word(provider, b"") && word(kind, b"") => return,
-        ["systemd", unit] if word(unit, b"@") => return,
+        // The name may be an answer: `systemd:{{ service }}`.
+        ["systemd", unit] if word(unit, b"@") || unit.contains("{{") => return,
         ["lsb" | "upstart" | "service", name] => {
             format!("no suite starts services that way; write systemd:{name}")
         }

@@ -52,6 +52,9 @@ pub(super) fn check(checker: &mut Checker) {
         }
     }
     for (index, resource) in recipe.resource.iter().enumerate() {
+        let path = at!["resource", index, "agent"];
+        let words = &[QuestionType::Text, QuestionType::Choice];
+        value(checker, path, &resource.agent, words);
         for (name, text) in &resource.params {
             value(checker, at!["resource", index, "params", name], text, ANY);
         }
