@@ -304,7 +304,7 @@ pub struct Filesystem {
 pub struct Resource {
     /// Unique in the recipe; in the CIB the role's name is put before it.
     pub id: String,
-    /// `ocf:PROVIDER:TYPE` or `systemd:UNIT`.
+    /// `ocf:PROVIDER:TYPE`, `systemd:UNIT` or `systemd:{{ question }}`.
     pub agent: String,
     /// Instance attributes; values may hold `{{ question }}` templates.
     #[serde(default)]

@@ -20,10 +20,10 @@ pub struct Relation(pub Vec<Alternative>);
 /// Reads one relation of a recipe; the error says what to write instead.
 pub fn parse(text: &str) -> Result<Relation, String> {
     if text.trim().is_empty() {
-        return Err("is empty; write a package name".into());
+        return Err("it is empty; write a package name".into());
     }
     if text.contains(',') {
-        return Err("holds a comma; write each relation as an entry of its own".into());
+        return Err("it holds a comma; write each relation as an entry of its own".into());
     }
     text.split('|')
         .map(alternative)

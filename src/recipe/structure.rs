@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::problem::Problems;
 use super::schema::Shape;
@@ -125,6 +125,13 @@ impl Checker<'_> {
                 self.table(table, span, key, shape);
                 true
             }
+            (Shape::List(item), DeValue::Table(_)) if matches!(**item, Shape::Table { .. }) => {
+                let message = format!("`{key}` must be a list, but this is a table");
+                self.add(span.clone(), message, example(key, shape));
+                self.value(value, key, item);
+                *value.get_mut() = list_of(Spanned::new(span, value.get_ref().clone()));
+                true
+            }
             (Shape::List(item), DeValue::Array(array)) => {
                 for element in array.iter_mut() {
                     if !self.value(element, key, item) {
@@ -170,7 +177,10 @@ impl Checker<'_> {
                 );
                 let remedy = self.remedy(&span, found, key, shape);
                 self.add(span, message, remedy);
-                mend(value, shape)
+                let mended = mend(value, shape);
+                // Without a whole section most of what follows would be noise.
+                self.readable &= mended || shape.is_scalar();
+                mended
             }
         }
     }
@@ -196,15 +206,16 @@ impl Checker<'_> {
                     self.problems.excerpt(span)
                 )
             }
-            (Shape::List(_), DeValue::Table(_)) => {
-                format!("begin each entry with a line of its own: [[{key}]]")
-            }
             _ => example(key, shape),
         }
     }
 }
 
 impl Shape {
+    fn is_scalar(&self) -> bool {
+        !matches!(self, Shape::Table { .. } | Shape::Map(_) | Shape::List(_))
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             Shape::Table { .. } | Shape::Map(_) => "a table",
@@ -259,6 +270,12 @@ fn quoted(words: &[String]) -> String {
     words.join(", ")
 }
 
+fn list_of<'i>(entry: Spanned<DeValue<'i>>) -> DeValue<'i> {
+    let mut array = DeArray::new();
+    array.push(entry);
+    DeValue::Array(array)
+}
+
 /// Gives the value the type it was meant to have; returns whether it could.
 fn mend(value: &mut Spanned<DeValue>, shape: &Shape) -> bool {
     let span = value.span();
@@ -272,9 +289,7 @@ fn mend(value: &mut Spanned<DeValue>, shape: &Shape) -> bool {
             Err(_) => return false,
         },
         (Shape::List(item), found @ DeValue::String(_)) if matches!(**item, Shape::Text) => {
-            let mut array = toml::de::DeArray::new();
-            array.push(Spanned::new(span, found.clone()));
-            DeValue::Array(array)
+            list_of(Spanned::new(span, found.clone()))
         }
         _ => return false,
     };

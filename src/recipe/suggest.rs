@@ -1,9 +1,11 @@
 //! "Did you mean": the known word nearest to one that is not known.
 
 /// The candidate fewest edits away from `word`, if at most a third of the
-/// letters differ; the first of equally near ones.
+/// letters differ; the first of equally near ones. Without one, a candidate
+/// that `word` shortens.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(usize, &str)> = None;
+    let mut longer = None;
     for candidate in candidates {
         let allowed = word
             .chars()
@@ -14,8 +16,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         if edits <= allowed && best.is_none_or(|(least, _)| edits < least) {
             best = Some((edits, candidate));
         }
+        if longer.is_none() && word.len() >= 3 && candidate.starts_with(word) {
+            longer = Some(candidate);
+        }
     }
-    best.map(|(_, candidate)| candidate)
+    best.map(|(_, candidate)| candidate).or(longer)
 }
 
 /// `did you mean \`x\`?`, or the whole list when nothing is near.
@@ -26,7 +31,7 @@ pub fn remedy<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Cl
     let known: Vec<String> = candidates.into_iter().map(|c| format!("`{c}`")).collect();
     match known.as_slice() {
         [] => "there is none to choose from".into(),
-        [only] => format!("write {only}"),
+        [only] => format!("the only one is {only}"),
         many => format!("write one of {}", many.join(", ")),
     }
 }
@@ -64,12 +69,14 @@ mod tests {
         assert_eq!(nearest("maintainer", known), None);
         assert_eq!(nearest("ip", ["id"]), Some("id"));
         assert_eq!(nearest("", ["id"]), None);
+        assert_eq!(nearest("prio", ["prompt", "priority"]), Some("priority"));
     }
 
     #[test]
     fn a_remedy_lists_what_there_is() {
         assert_eq!(remedy("depend", ["depends"]), "did you mean `depends`?");
         assert_eq!(remedy("xyz", ["low", "high"]), "write one of `low`, `high`");
+        assert_eq!(remedy("xyz", ["low"]), "the only one is `low`");
         assert_eq!(remedy("xyz", []), "there is none to choose from");
     }
 

@@ -5,6 +5,7 @@ use super::questions::condition;
 use crate::recipe::document::{Step, at};
 use crate::recipe::model::{CloneSpec, FencingNeed, Kind, Operation, Resource};
 use crate::recipe::suggest;
+use crate::recipe::template::{self, Piece};
 
 const OPERATIONS: [&str; 9] = [
     "start",
@@ -115,8 +116,7 @@ fn agent(checker: &mut Checker, path: &[Step], agent: &str) {
     let parts: Vec<&str> = agent.split(':').collect();
     let remedy = match parts.as_slice() {
         ["ocf", provider, kind] if word(provider, b"") && word(kind, b"") => return,
-        // The name may be an answer: `systemd:{{ service }}`.
-        ["systemd", unit] if word(unit, b"@") || unit.contains("{{") => return,
+        ["systemd", unit] if word(unit, b"@") || is_reference(unit) => return,
         ["lsb" | "upstart" | "service", name] => {
             format!("no suite starts services that way; write systemd:{name}")
         }
@@ -129,6 +129,12 @@ fn agent(checker: &mut Checker, path: &[Step], agent: &str) {
         _ => "write ocf:PROVIDER:TYPE or systemd:UNIT".into(),
     };
     checker.value(path, format!("`{agent}` is no agent"), remedy);
+}
+
+/// A unit may be an answer; whether the question exists is checked elsewhere.
+fn is_reference(text: &str) -> bool {
+    let pieces = template::parse(text);
+    matches!(pieces.as_deref(), Ok([Piece::Reference(_)]))
 }
 
 fn check_resource(checker: &mut Checker, index: usize, resource: &Resource) {

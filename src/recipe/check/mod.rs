@@ -83,6 +83,11 @@ impl Checker<'_> {
     }
 }
 
+/// Cuts "what is wrong; what to write instead" in two.
+fn wrong_and_remedy(message: &str) -> (&str, &str) {
+    message.split_once("; ").unwrap_or((message, ""))
+}
+
 /// Only a role describes a service of the cluster.
 fn sections(checker: &mut Checker) {
     let recipe = checker.recipe;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Checker;
+use super::{Checker, wrong_and_remedy};
 use crate::recipe::document::{Step, at};
 use crate::recipe::model::Packages;
 use crate::recipe::relation::{self, Alternative, Relation};
@@ -54,7 +54,8 @@ pub(super) fn check(checker: &mut Checker) {
             for (index, new) in names.iter().enumerate() {
                 let path = at!["suite", name, "replace", old, index];
                 if let Err(remedy) = relation::package_name(new) {
-                    checker.value(path, "the name of a package is wrong", remedy);
+                    let (wrong, remedy) = wrong_and_remedy(&remedy);
+                    checker.value(path, wrong, remedy);
                 } else if names[..index].contains(new) {
                     checker.value(path, format!("`{new}` is here twice"), "keep one of them");
                 }
@@ -86,7 +87,9 @@ fn check_lists(checker: &mut Checker, path: &[Step], packages: &Packages) -> BTr
             let relation = match relation::parse(text) {
                 Ok(relation) => relation,
                 Err(remedy) => {
-                    checker.value(&path, format!("{text:?} is no relation"), remedy);
+                    let (wrong, remedy) = wrong_and_remedy(&remedy);
+                    let message = format!("{text:?} is no relation: {wrong}");
+                    checker.value(&path, message, remedy);
                     continue;
                 }
             };

@@ -1,6 +1,6 @@
 //! `[[question]]`: what debconf can ask and the node program can check.
 
-use super::{Checker, text};
+use super::{Checker, text, wrong_and_remedy};
 use crate::recipe::answer::parse_answer;
 use crate::recipe::document::{Step, at};
 use crate::recipe::model::{Question, QuestionType};
@@ -235,7 +235,7 @@ fn choices(checker: &mut Checker, index: usize, question: &Question) {
         } else if choice.contains(',') {
             checker.value(
                 path,
-                "debconf parts choices at commas",
+                "debconf separates choices at commas",
                 "write the value without a comma",
             );
         } else if choice.is_empty()
@@ -292,26 +292,14 @@ fn default(checker: &mut Checker, index: usize, question: &Question) {
             "take it out; `optional = true` allows no answer",
         );
     } else if let Err(message) = parse_answer(question, default) {
+        let (wrong, remedy) = wrong_and_remedy(&message);
         checker.value(
             path,
-            format!("the default is no valid answer: {}", wrong(&message)),
-            instead(&message),
+            format!("the default is no valid answer: {wrong}"),
+            remedy,
         );
     }
     text::no_variables(checker, path, default);
-}
-
-/// The part of an answer's message that says what is wrong.
-fn wrong(message: &str) -> &str {
-    message.split_once("; ").map_or(message, |(wrong, _)| wrong)
-}
-
-/// The part that says what to write instead.
-fn instead(message: &str) -> String {
-    match message.split_once("; ") {
-        Some((_, instead)) => instead.into(),
-        None => "write a valid answer".into(),
-    }
 }
 
 fn when(checker: &mut Checker, index: usize, question: &Question) {
@@ -366,11 +354,14 @@ pub(super) fn condition(
             format!("`{name}` is never {value:?}"),
             format!("write it as answers are kept: {:?}", answer.text()),
         ),
-        Err(message) => checker.value(
-            path,
-            format!("`{name}` is never {value:?}: {}", wrong(&message)),
-            instead(&message),
-        ),
+        Err(message) => {
+            let (wrong, remedy) = wrong_and_remedy(&message);
+            checker.value(
+                path,
+                format!("`{name}` is never {value:?}: {wrong}"),
+                remedy,
+            );
+        }
     }
 }
 

@@ -88,12 +88,19 @@ fn name(checker: &mut Checker) {
         ("tasks", Kind::Tasks),
     ];
     for (name, kind) in reserved {
-        if (role.kind == kind) != (role.name == name) {
-            let package = package_name(name);
+        if role.kind == kind && role.name != name {
             checker.value(
                 path,
-                format!("only the package {package} is called `{name}`, and it has this kind"),
-                format!("write name = \"{name}\" with its kind, or change both"),
+                format!("there is one package of this kind, {}", package_name(name)),
+                format!("write name = \"{name}\", or take `kind` out"),
+            );
+            return;
+        }
+        if role.kind != kind && role.name == name {
+            checker.value(
+                path,
+                format!("{} is a package that every role uses", package_name(name)),
+                "give the role another name",
             );
             return;
         }

@@ -270,8 +270,12 @@ fn device(checker: &mut Checker, path: &[Step], text: &str) {
         checker.value(
             path,
             format!("`{text}` is no device"),
-            "write a path below /dev, `{{ question }}`, or drbd:NAME or lvm:GROUP/VOLUME for a \
-             filesystem",
+            match path {
+                [Step::Key("filesystem"), ..] => {
+                    "write drbd:NAME, lvm:GROUP/VOLUME or `{{ question }}`"
+                }
+                _ => "write a path below /dev or `{{ question }}`",
+            },
         );
     }
 }

@@ -113,7 +113,9 @@ fn check_reference(
     let part = reference.span.clone();
     let Some(question) = questions.iter().find(|question| question.name == name) else {
         let remedy = if !reference.cluster && is_question(node.map(|n| &n.question), name) {
-            format!("write `{{{{ cluster.{name} }}}}`: it is asked for the whole cluster")
+            let field = reference.field.map(|field| format!(".{field}"));
+            let field = field.unwrap_or_default();
+            format!("write `{{{{ cluster.{name}{field} }}}}`: it is asked for the whole cluster")
         } else {
             suggest::remedy(
                 name,
