@@ -123,7 +123,7 @@ fn the_agents() {
 
 #[test]
 fn the_tasks() {
-    compare(&Source::new("recipes/support/tasks.toml").render("resolute"));
+    compare(&Source::new("recipes/support/tasks.toml").render("noble"));
 }
 
 /// Every kind of file and relation at once.

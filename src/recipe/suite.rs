@@ -56,7 +56,7 @@ pub const SUITES: &[Suite] = &[
         family: Family::Ubuntu,
         release: "26.04",
         version_suffix: "~ubuntu26.04.1",
-        standards_version: "4.7.2",
+        standards_version: "4.7.4",
         components: &["main", "universe"],
         rust_build_depends: &["cargo (>= 1.85)", "rustc (>= 1.85)"],
         rust_bin_dir: None,

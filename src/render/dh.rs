@@ -162,9 +162,6 @@ fn control(
         "Description",
         &description(&facts.summary, &facts.description),
     )?;
-    if let Some(task) = &facts.task {
-        control.set("Task", task)?;
-    }
     Ok(control)
 }
 

@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 
+use crate::recipe::date::{self as recipe_date, Date};
 use crate::recipe::model::{Kind, Priority, Question, QuestionType, Recipe};
 use crate::recipe::relation::Relation;
 use crate::recipe::suite::Suite;
 use crate::recipe::view::SuiteView;
 
 use super::copyright::{Crate, License};
-use super::date::Date;
 use super::payload::Payload;
 use super::tasks::Task;
-use super::{Error, Inputs, installer, relations, sample, text};
+use super::{Error, Inputs, date, installer, relations, sample, text};
 
 /// Variables of the templates in `debian-templates/`.
 #[derive(Debug, Serialize)]
@@ -26,8 +26,9 @@ pub struct Facts {
     pub standards_version: &'static str,
     pub rust_bin_dir: Option<&'static str>,
     pub section: &'static str,
-    pub priority: bool,
-    pub rules_requires_root: bool,
+    /// Write what newer policies take for granted: `Priority: optional`,
+    /// `Rules-Requires-Root: no`.
+    pub spell_defaults: bool,
     pub architecture: &'static str,
     pub maintainer: String,
     pub homepage: Option<String>,
@@ -35,7 +36,6 @@ pub struct Facts {
     pub description: String,
     pub build_depends: Vec<String>,
     pub relations: Vec<Field>,
-    pub task: Option<String>,
     pub changelog: Vec<Entry>,
     pub date: String,
     pub day: String,
@@ -137,13 +137,7 @@ impl Facts {
         let role = recipe.role.name.clone();
         let dates = dates(recipe)?;
         let newest = dates[0];
-        let preseed = recipe
-            .question
-            .iter()
-            .map(|question| {
-                installer::preseed_line(&view.package, question, &sample::answer(question))
-            })
-            .collect();
+        let preseed = installer::preseed_lines(recipe, &sample::answers(&recipe.question));
         Ok(Facts {
             kind: recipe.role.kind,
             version: view.version.clone(),
@@ -155,8 +149,7 @@ impl Facts {
                 Kind::Role => "metapackages",
                 _ => "admin",
             },
-            priority: true,
-            rules_requires_root: true,
+            spell_defaults: policy(view.suite) < [4, 7, 3],
             architecture: match recipe.role.kind {
                 Kind::Node => "any",
                 _ => "all",
@@ -167,10 +160,9 @@ impl Facts {
             description: recipe.role.description.clone(),
             build_depends: build_depends(recipe.role.kind, view.suite),
             relations: relation_fields(view)?,
-            task: recipe.tasksel.as_ref().map(|_| view.package.clone()),
             changelog: changelog(view, &dates, inputs.dependency_changes),
-            date: newest.rfc2822(),
-            day: newest.day(),
+            date: date::rfc2822(&newest),
+            day: date::day(&newest),
             years: years(&dates),
             crates,
             licenses,
@@ -222,7 +214,9 @@ pub fn dates(recipe: &Recipe) -> Result<Vec<Date>, Error> {
     let dates: Vec<Date> = recipe
         .changelog
         .iter()
-        .map(|change| Date::parse(&change.date).ok_or_else(|| Error::Date(change.date.clone())))
+        .map(|change| {
+            recipe_date::parse(&change.date).ok_or_else(|| Error::Date(change.date.clone()))
+        })
         .collect::<Result<_, _>>()?;
     if dates.is_empty() {
         return Err(Error::NoChangelog);
@@ -231,13 +225,22 @@ pub fn dates(recipe: &Recipe) -> Result<Vec<Date>, Error> {
 }
 
 fn years(dates: &[Date]) -> String {
-    let newest = dates.iter().map(Date::year).max().unwrap_or_default();
-    let oldest = dates.iter().map(Date::year).min().unwrap_or_default();
+    let newest = dates.iter().map(date::year).max().unwrap_or_default();
+    let oldest = dates.iter().map(date::year).min().unwrap_or_default();
     if newest == oldest {
         newest.to_string()
     } else {
         format!("{oldest}-{newest}")
     }
+}
+
+/// The policy version as numbers.
+fn policy(suite: &Suite) -> [u32; 3] {
+    let mut parts = suite
+        .standards_version
+        .split('.')
+        .map(|part| part.parse().unwrap_or(0));
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
 }
 
 fn build_depends(kind: Kind, suite: &Suite) -> Vec<String> {
@@ -314,7 +317,7 @@ fn changelog(view: &SuiteView, dates: &[Date], dependency_changes: &[String]) ->
                     .author
                     .clone()
                     .unwrap_or_else(|| recipe.role.maintainer.clone()),
-                date: date.rfc2822(),
+                date: date::rfc2822(date),
             }
         })
         .collect()

@@ -85,7 +85,7 @@ fn debconf_type(kind: QuestionType) -> &'static str {
 
 /// One line for debconf-set-selections(1): exactly one blank between the
 /// words, and no line break whatever the answer holds.
-pub fn preseed_line(package: &str, question: &Question, answer: &str) -> String {
+fn preseed_line(package: &str, question: &Question, answer: &str) -> String {
     let answer: String = answer.chars().filter(|c| !c.is_control()).collect();
     format!(
         "{package} {package}/{} {} {answer}",
@@ -94,6 +94,19 @@ pub fn preseed_line(package: &str, question: &Question, answer: &str) -> String 
     )
     .trim_end()
     .to_owned()
+}
+
+/// The lines of every question that has an answer, in the order of asking.
+pub fn preseed_lines(recipe: &Recipe, answers: &BTreeMap<String, String>) -> Vec<String> {
+    let package = package_name(&recipe.role.name);
+    recipe
+        .question
+        .iter()
+        .filter_map(|question| {
+            let answer = answers.get(&question.name)?;
+            Some(preseed_line(&package, question, answer))
+        })
+        .collect()
 }
 
 /// A preseed file that installs a role with its answers and the cluster-wide
@@ -117,25 +130,14 @@ pub fn preseed(
         task: Option<String>,
         groups: Vec<Group>,
     }
-    let lines = |recipe: &Recipe, answers: &BTreeMap<String, String>| -> Vec<String> {
-        let package = package_name(&recipe.role.name);
-        recipe
-            .question
-            .iter()
-            .filter_map(|question| {
-                let answer = answers.get(&question.name)?;
-                Some(preseed_line(&package, question, answer))
-            })
-            .collect()
-    };
     let mut groups = vec![Group {
         title: "The role's own questions.",
-        lines: lines(role, answers),
+        lines: preseed_lines(role, answers),
     }];
     if let Some((node, answers)) = node {
         groups.push(Group {
             title: "The questions common to all roles of the cluster.",
-            lines: lines(node, answers),
+            lines: preseed_lines(node, answers),
         });
     }
     groups.retain(|group| !group.lines.is_empty());

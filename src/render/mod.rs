@@ -65,6 +65,10 @@ pub struct Rendered {
     pub dsc_fields: Paragraph,
     /// None while the node program is not built.
     pub binary: Option<BinaryPackage>,
+    /// What the apt index says in its field Task, so that `apt install NAME^`
+    /// works. As in the distributions' own archives the field is the index's
+    /// alone: lintian knows none of that name in a package.
+    pub task: Option<String>,
     /// Seconds since 1970 of the newest changelog entry.
     pub mtime: u64,
 }
@@ -85,7 +89,10 @@ pub fn render(inputs: &Inputs) -> Result<Rendered, Error> {
         debconf::debconf(&view, inputs.catalogs).map_err(|e| Error::Debconf(e.to_string()))?;
     let payload = Payload::new(inputs)?;
     let licenses = copyright::stanzas(node_tree)?;
-    let facts = Facts::new(inputs, &view, &payload, debconf.is_some(), licenses)?;
+    let asks = debconf
+        .as_ref()
+        .is_some_and(|files| !files.templates_source.is_empty());
+    let facts = Facts::new(inputs, &view, &payload, asks, licenses)?;
     let texts = source::Texts::render(&facts)?;
     let source_tree = source::tree(&facts, &texts, &payload, debconf.as_ref(), node_tree)?;
     let node_page = node_tree.and_then(|tree| payload::data_of(tree.get(source::NODE_PAGE)));
@@ -109,10 +116,11 @@ pub fn render(inputs: &Inputs) -> Result<Rendered, Error> {
         shlibs.filter(|_| is_node),
     )?;
     Ok(Rendered {
+        task: recipe.tasksel.as_ref().map(|_| view.package.clone()),
         dsc_fields: source::dsc(&facts)?,
         source_tree,
         binary,
-        mtime: facts::dates(recipe)?[0].epoch,
+        mtime: facts::dates(recipe)?[0].seconds as u64,
         package: view.package,
         version: view.version,
     })

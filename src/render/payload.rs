@@ -101,11 +101,7 @@ impl Payload {
             installer::hook()?.into_bytes(),
         );
         for role in roles.iter().filter(|recipe| recipe.role.kind == Kind::Role) {
-            let answers: BTreeMap<String, String> = role
-                .question
-                .iter()
-                .map(|question| (question.name.clone(), sample::answer(question)))
-                .collect();
+            let answers = sample::answers(&role.question);
             let text = installer::preseed(role, &answers, None)?;
             let path = format!("{INSTALLER}/preseed-{}.cfg", role.role.name);
             self.mirrored(path, 0o644, text.into_bytes());

@@ -1,11 +1,33 @@
 //! Answers to show in documents and to use in a package's own test, where
 //! nobody has given any.
 
+use std::collections::BTreeMap;
+
 use crate::recipe::model::{Question, QuestionType};
+
+/// Answers to the questions that would be asked and have to be answered:
+/// those left out are optional, or depend on an answer that is not given.
+pub fn answers(questions: &[Question]) -> BTreeMap<String, String> {
+    let mut answers: BTreeMap<String, String> = BTreeMap::new();
+    for question in questions {
+        let asked = question
+            .when
+            .iter()
+            .all(|(name, value)| answers.get(name) == Some(value));
+        let has_default = question
+            .default
+            .as_ref()
+            .is_some_and(|text| !text.trim().is_empty());
+        if asked && (has_default || !question.optional) {
+            answers.insert(question.name.clone(), answer(question));
+        }
+    }
+    answers
+}
 
 /// A valid answer: the default, or one of documentation addresses and names
 /// (RFC 5737).
-pub fn answer(question: &Question) -> String {
+fn answer(question: &Question) -> String {
     if let Some(default) = question
         .default
         .as_ref()
@@ -39,6 +61,21 @@ pub fn answer(question: &Question) -> String {
 mod tests {
     use super::*;
     use crate::recipe::answer::parse_answer;
+
+    #[test]
+    fn only_what_is_asked_and_needed_is_answered() {
+        let question = |text: &str| -> Question {
+            toml::from_str(&format!("prompt = \"p:\"\nhelp = \"h\"\n{text}")).unwrap()
+        };
+        let questions = [
+            question("name = \"mode\"\ntype = \"choice\"\nchoices = [\"a\", \"b\"]\n"),
+            question("name = \"of_a\"\ntype = \"path\"\nwhen = { mode = \"a\" }\n"),
+            question("name = \"of_b\"\ntype = \"path\"\nwhen = { mode = \"b\" }\n"),
+            question("name = \"spare\"\ntype = \"string\"\noptional = true\n"),
+        ];
+        let names: Vec<String> = answers(&questions).into_keys().collect();
+        assert_eq!(names, ["mode", "of_a"]);
+    }
 
     #[test]
     fn every_type_has_a_valid_sample() {

@@ -51,7 +51,7 @@ impl Source {
         Source {
             recipe,
             sources,
-            catalogs: Catalogs::default(),
+            catalogs: Catalogs::embedded(),
             roles: roles
                 .iter()
                 .map(|path| toml::from_str(&read(path)).unwrap())
