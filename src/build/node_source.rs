@@ -11,13 +11,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap_complete::Shell;
 use debcrate::Tree;
 use sha2::{Digest, Sha256};
 
 use super::store;
+use crate::node::{cli, man};
 
 /// Raised when the same input gives another tree than before.
-const LAYOUT: &str = "node source 2";
+const LAYOUT: &str = "node source 3";
 
 /// Where the node program's modules hang from.
 const ROOTS: [&str; 2] = ["src/lib.rs", "src/bin/ubuntu-ha.rs"];
@@ -64,6 +66,7 @@ pub fn source_key(root: &Path) -> Result<String, Error> {
     for name in ["Cargo.toml", "Cargo.lock", "LICENSE"] {
         files.insert(name.into(), read(&root.join(name))?);
     }
+    files.extend(documents());
     for (path, data) in &files {
         hash.update(format!("\n{} {}\n", path, data.len()));
         hash.update(data);
@@ -72,7 +75,8 @@ pub fn source_key(root: &Path) -> Result<String, Error> {
 }
 
 /// The source itself, without `debian/`: manifest and lock file cut down to
-/// the node program, its modules, and `vendor/NAME-VERSION/` of every crate.
+/// the node program, its modules, `vendor/NAME-VERSION/` of every crate, the
+/// manual page `ubuntu-ha.8` and `completions/{ubuntu-ha.bash,_ubuntu-ha,ubuntu-ha.fish}`.
 /// The same project gives the same bytes wherever it lies. Kept in `cache`.
 ///
 /// # Errors
@@ -131,7 +135,24 @@ fn project_files(root: &Path) -> Result<Files, Error> {
     let text = read_text(&root.join("Cargo.toml"))?;
     files.insert("Cargo.toml".into(), manifest::prune(&text)?.into_bytes());
     files.insert("LICENSE".into(), read(&root.join("LICENSE"))?);
+    files.extend(documents());
     Ok(files)
+}
+
+/// The manual page and the shell completions, which the node program itself
+/// is too small to write.
+fn documents() -> Files {
+    let mut files = Files::from([("ubuntu-ha.8".to_string(), man::man_page(""))]);
+    for (name, shell) in [
+        ("ubuntu-ha.bash", Shell::Bash),
+        ("_ubuntu-ha", Shell::Zsh),
+        ("ubuntu-ha.fish", Shell::Fish),
+    ] {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut cli::command(), "ubuntu-ha", &mut script);
+        files.insert(format!("completions/{name}"), script);
+    }
+    files
 }
 
 /// Cargo.lock as cargo itself cuts it down to the pruned manifest, with every

@@ -54,6 +54,12 @@ enum Command {
     },
 }
 
+/// The command line itself, for the manual page and completions.
+#[cfg(feature = "packager")]
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// Runs the program with the process's arguments and streams.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -1,6 +1,8 @@
 //! What the program `ubuntu-ha` does on a host.
 
 pub mod cli;
+#[cfg(feature = "packager")]
+pub mod man;
 
 mod check;
 mod configure;

@@ -86,7 +86,7 @@ fn line_at(text: &str, offset: usize) -> usize {
     1 + before.iter().filter(|&&byte| byte == b'\n').count()
 }
 
-/// `name = "text"`, `name = 12` or `name = true`, a comment may follow: what
+/// `name = "text"`, `name = 'text'`, `name = 12` or `name = true`, a comment may follow: what
 /// the shell of debconf's config script understands too.
 fn is_plain(line: &str, name: &str) -> bool {
     let Some(value) = line
@@ -100,6 +100,11 @@ fn is_plain(line: &str, name: &str) -> bool {
     let rest = if let Some(text) = value.strip_prefix('"') {
         match text.split_once('"') {
             Some((text, rest)) if !text.contains('\\') && !rest.starts_with('"') => rest,
+            _ => return false,
+        }
+    } else if let Some(text) = value.strip_prefix('\'') {
+        match text.split_once('\'') {
+            Some((_, rest)) if !rest.starts_with('\'') => rest,
             _ => return false,
         }
     } else {
@@ -275,7 +280,7 @@ mod tests {
 
     #[test]
     fn entries_know_their_line_and_form() {
-        let text = "# c\na = \"x\" # y\nb = 'x'\nc = [1]\nd = 0x10\ne = true\n\"f\" = 1\ng = \"a\\u0041\"\n";
+        let text = "# c\na = \"x\" # y\nb = 'x'#z\nc = [1]\nd = 0x10\ne = true\n\"f\" = 1\ng = \"a\\u0041\"\nh = '''x'''\n";
         let settings = Settings::parse(text).unwrap();
         let plain: Vec<_> = settings
             .entries()
@@ -285,12 +290,13 @@ mod tests {
             plain,
             [
                 ("a", 2, true, true),
-                ("b", 3, false, true),
+                ("b", 3, true, true),
                 ("c", 4, false, false),
                 ("d", 5, false, true),
                 ("e", 6, true, true),
                 ("f", 7, false, true),
                 ("g", 8, false, true),
+                ("h", 9, false, true),
             ]
         );
     }
