@@ -11,21 +11,13 @@ use debcrate::{Entry, Tree, parse_paragraphs};
 use super::chroot::{self, Network, Trial};
 use super::store;
 use crate::recipe::suite::Suite;
+use crate::render::NodeBuild;
 
 /// Raised when the same input gives another program than before.
 const LAYOUT: &str = "node build 1";
 
 const PACKAGE: &str = "ubuntu-ha-node";
 const BUILD_DIR: &str = "/build/ubuntu-ha-node";
-
-/// What a build leaves for the binary package.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeBuild {
-    /// The content of /usr/sbin/ubuntu-ha.
-    pub binary: Vec<u8>,
-    /// What `${shlibs:Depends}` stands for, `libc6 (>= 2.39)`.
-    pub shlibs_depends: String,
-}
 
 /// Why the node program could not be built.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use super::store;
 use crate::node::{cli, man};
 
 /// Raised when the same input gives another tree than before.
-const LAYOUT: &str = "node source 3";
+const LAYOUT: &str = "node source 4";
 
 /// Where the node program's modules hang from.
 const ROOTS: [&str; 2] = ["src/lib.rs", "src/bin/ubuntu-ha.rs"];

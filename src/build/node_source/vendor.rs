@@ -148,8 +148,8 @@ fn is_source(path: &str) -> bool {
             .iter()
             .any(|word| path.to_uppercase().starts_with(word));
     // clap's handbook, compiled for its web page alone, is in src/_*.
-    let handbook = path.starts_with("src/_");
-    let code = path.starts_with("src/") && path.ends_with(".rs") && !handbook;
+    let idle = path.starts_with("src/_") || path.starts_with("src/tests/");
+    let code = path.starts_with("src/") && path.ends_with(".rs") && !idle;
     legal || code || matches!(path, "Cargo.toml" | "build.rs")
 }
 
@@ -203,6 +203,7 @@ mod tests {
             "src/_cookbook/a.rs",
             "src/lib.rs",
             "src/probe/a.bin",
+            "src/tests/t.rs",
             "tests/t.rs",
         ]));
         let names: Vec<_> = kept.keys().map(String::as_str).collect();
