@@ -76,7 +76,7 @@ fn it_holds_no_more_than_a_build_needs() {
         }
         assert!(!data.contains(&0), "{path} is no text");
     }
-    assert!(size < 12_000_000, "{size} bytes");
+    assert!(size < 10_000_000, "{size} bytes");
     let own: BTreeSet<&str> = tree
         .iter()
         .map(|(path, _)| path)

@@ -19,7 +19,7 @@ use super::store;
 use crate::node::{cli, man};
 
 /// Raised when the same input gives another tree than before.
-const LAYOUT: &str = "node source 4";
+const LAYOUT: &str = "node source 5";
 
 /// Where the node program's modules hang from.
 const ROOTS: [&str; 2] = ["src/lib.rs", "src/bin/ubuntu-ha.rs"];
@@ -92,9 +92,11 @@ pub fn source_tree(root: &Path, cache: &Path) -> Result<Tree, Error> {
 
 fn source_files(root: &Path) -> Result<Files, Error> {
     let mut files = project_files(root)?;
-    let lock = pruned_lock(root, &files)?;
+    let (lock, used) = resolve(root, &files)?;
     for krate in vendor::locked(&lock)? {
-        files.extend(vendor::unpack(root, &krate)?);
+        let name = format!("{} v{}", krate.name, krate.version);
+        let compiled = used.lines().any(|line| line.starts_with(&name));
+        files.extend(vendor::unpack(root, &krate, compiled)?);
     }
     files.insert("Cargo.lock".into(), lock.into_bytes());
     files.insert(".cargo/config.toml".into(), CARGO_CONFIG.into());
@@ -156,8 +158,10 @@ fn documents() -> Files {
 }
 
 /// Cargo.lock as cargo itself cuts it down to the pruned manifest, with every
-/// version as the project has it.
-fn pruned_lock(root: &Path, files: &Files) -> Result<String, Error> {
+/// version as the project has it; and `NAME vVERSION` of each crate that is
+/// compiled, a line each. (The lock also names crates that are only spoken of,
+/// in features nobody asks for.)
+fn resolve(root: &Path, files: &Files) -> Result<(String, String), Error> {
     let dir = scratch()?;
     let done = (|| {
         for (path, data) in files {
@@ -165,17 +169,37 @@ fn pruned_lock(root: &Path, files: &Files) -> Result<String, Error> {
         }
         let whole = read(&root.join("Cargo.lock"))?;
         put(&dir.join("Cargo.lock"), &whole)?;
-        let resolve = ["update", "--quiet", "--workspace", "--offline"];
-        if cargo(&dir, &resolve).is_err() {
+        let prune = ["update", "--quiet", "--workspace", "--offline"];
+        if cargo(&dir, &prune).is_err() {
             cargo(root, &["fetch", "--quiet", "--locked"])?;
             put(&dir.join("Cargo.lock"), &whole)?;
-            cargo(&dir, &resolve)?;
+            cargo(&dir, &prune)?;
         }
-        read_text(&dir.join("Cargo.lock"))
+        let lock = read_text(&dir.join("Cargo.lock"))?;
+        let used = cargo(&dir, &TREE).or_else(|_| {
+            cargo(root, &["fetch", "--quiet", "--locked"])?;
+            cargo(&dir, &TREE)
+        })?;
+        Ok((lock, used))
     })();
     let _ = fs::remove_dir_all(&dir);
     done
 }
+
+/// Lists the crates that are compiled, on whatever architecture.
+const TREE: [&str; 11] = [
+    "tree",
+    "--quiet",
+    "--locked",
+    "--offline",
+    "--edges=normal,build",
+    "--target=all",
+    "--no-dedupe",
+    "--prefix=none",
+    "--format={p}",
+    "--color=never",
+    "--charset=ascii",
+];
 
 fn scratch() -> Result<PathBuf, Error> {
     let dir = crate::atomic::temporary(&std::env::temp_dir().join("hapkg-node"));
@@ -206,7 +230,7 @@ fn read_text(path: &Path) -> Result<String, Error> {
         .map_err(|_| Error::Project(format!("{} is not UTF-8", path.display())))
 }
 
-fn cargo(dir: &Path, args: &[&str]) -> Result<(), Error> {
+fn cargo(dir: &Path, args: &[&str]) -> Result<String, Error> {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(program)
         .args(args)
@@ -214,7 +238,7 @@ fn cargo(dir: &Path, args: &[&str]) -> Result<(), Error> {
         .output()
         .map_err(|e| Error::Environment(format!("running cargo: {e}; install cargo")))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(Error::Environment(format!(
         "cargo {} failed:\n{}",

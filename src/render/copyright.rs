@@ -27,7 +27,7 @@ pub struct License {
 }
 
 /// SPDX name, DEP-5 name, text.
-const LICENSES: [(&str, &str, &str); 3] = [
+const LICENSES: [(&str, &str, &str); 4] = [
     (
         "MIT",
         "Expat",
@@ -42,6 +42,11 @@ const LICENSES: [(&str, &str, &str); 3] = [
         "Unicode-3.0",
         "Unicode-3.0",
         include_str!("../../debian-templates/licenses/Unicode-3.0.txt"),
+    ),
+    (
+        "Unlicense",
+        "Unlicense",
+        include_str!("../../debian-templates/licenses/Unlicense.txt"),
     ),
 ];
 

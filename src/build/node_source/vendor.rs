@@ -54,11 +54,12 @@ pub fn locked(lock: &str) -> Result<Vec<Locked>, Error> {
 }
 
 /// `vendor/NAME-VERSION/…` of a crate: what a build reads, its licences, and
-/// the checksum file that lets cargo accept it.
+/// the checksum file that lets cargo accept it. One that is not compiled has
+/// an empty library: cargo reads its manifest only.
 ///
 /// # Errors
 /// The crate cannot be fetched, or is not the one that was locked.
-pub fn unpack(root: &Path, krate: &Locked) -> Result<Files, Error> {
+pub fn unpack(root: &Path, krate: &Locked, compiled: bool) -> Result<Files, Error> {
     let full = format!("{}-{}", krate.name, krate.version);
     let archive = match find(&full) {
         Some(path) => path,
@@ -83,7 +84,13 @@ pub fn unpack(root: &Path, krate: &Locked) -> Result<Files, Error> {
     let all = members(&data, &full)
         .map_err(|e| Error::Environment(format!("reading {}: {e}", archive.display())))?;
     let mut kept = Files::new();
-    for (path, data) in keep(all) {
+    for (path, mut data) in keep(all) {
+        if !compiled && path.ends_with(".rs") {
+            if path != "src/lib.rs" {
+                continue;
+            }
+            data.clear();
+        }
         kept.insert(format!("vendor/{full}/{path}"), data);
     }
     kept.insert(
