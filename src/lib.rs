@@ -6,6 +6,10 @@ pub mod archive;
 pub mod atomic;
 #[cfg(feature = "packager")]
 pub mod build;
+#[cfg(feature = "packager")]
+pub mod cli;
+#[cfg(feature = "packager")]
+pub mod failure;
 pub mod node;
 pub mod recipe;
 #[cfg(feature = "packager")]

@@ -32,11 +32,11 @@ pub struct PrivateRoot {
 impl PrivateRoot {
     /// The private root of `suite` below `cache`, made or refreshed when it is
     /// missing or older than six hours. mmdebstrap picks the mirror and the
-    /// keyring; `mirror` overrides the former.
+    /// keyring; `mirror`, its further arguments, overrides the former.
     ///
     /// # Errors
     /// mmdebstrap or apt-get is missing, or the mirror does not answer.
-    pub fn open(suite: &'static Suite, cache: &Path, mirror: Option<&str>) -> Result<Self, Error> {
+    pub fn open(suite: &'static Suite, cache: &Path, mirror: &[String]) -> Result<Self, Error> {
         let root = Self {
             dir: cache.join(suite.name),
             suite,
@@ -91,7 +91,7 @@ impl PrivateRoot {
         self.suite
     }
 
-    fn create(&self, mirror: Option<&str>) -> Result<(), Error> {
+    fn create(&self, mirror: &[String]) -> Result<(), Error> {
         let parent = self.dir.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(parent)
             .map_err(|e| Error(format!("making {}: {e}", parent.display())))?;
@@ -120,7 +120,7 @@ impl PrivateRoot {
         moved
     }
 
-    fn bootstrap(&self, mirror: Option<&str>, archive: &Path) -> Result<(), Error> {
+    fn bootstrap(&self, mirror: &[String], archive: &Path) -> Result<(), Error> {
         let mut command = Command::new("mmdebstrap");
         command
             .args([
@@ -132,10 +132,8 @@ impl PrivateRoot {
             .arg(format!("--components={}", self.suite.components.join(",")))
             .arg("--skip=cleanup/apt/lists,cleanup/apt/cache")
             .arg(self.suite.name)
-            .arg(archive);
-        if let Some(mirror) = mirror {
-            command.arg(mirror);
-        }
+            .arg(archive)
+            .args(mirror);
         expect(&command.output(), || {
             format!("mmdebstrap for the package index of {}", self.suite.name)
         })

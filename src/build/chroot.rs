@@ -13,7 +13,8 @@ mod trial;
 use std::fmt;
 use std::time::Duration;
 
-pub use base::{Base, base};
+pub use base::{Base, base, chosen_mirror};
+pub use host::cache_dir;
 pub use trial::{Network, Trial};
 
 /// How long a base serves before it is made anew.

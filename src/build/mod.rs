@@ -4,3 +4,164 @@ pub mod chroot;
 pub mod node_build;
 pub mod node_source;
 pub mod store;
+
+mod answers;
+mod gather;
+mod node;
+mod previous;
+mod product;
+mod repository;
+mod sign;
+mod upload;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::recipe::model::Kind;
+use crate::recipe::suite::Suite;
+use crate::render::debconf::Catalogs;
+use crate::render::installer;
+
+use gather::Loaded;
+use product::Workshop;
+
+pub use answers::{answers, validate};
+pub use gather::{context, find, load, suites};
+
+/// What to build, from what, into where.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The recipes directory.
+    pub recipes: &'a Path,
+    /// Role names or recipe paths; empty means all.
+    pub words: &'a [String],
+    /// Suite names; empty means all.
+    pub suites: &'a [String],
+    /// The directory that receives `apt/`, `source/`, `installer/`.
+    pub out: &'a Path,
+    /// Write source packages too.
+    pub source: bool,
+    /// gpg key to sign with.
+    pub sign: Option<&'a str>,
+}
+
+/// One file that a build leaves for its user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BuiltFile {
+    pub package: String,
+    pub version: String,
+    pub suite: String,
+    /// Relative to the output directory.
+    pub path: String,
+    /// Hexadecimal.
+    pub sha256: String,
+}
+
+/// The outcome of a build.
+#[derive(Debug, Default)]
+pub struct Built {
+    /// Sorted by path.
+    pub files: Vec<BuiltFile>,
+    pub warnings: Vec<String>,
+}
+
+/// Builds all that `request` names. Nothing is written unless every recipe is
+/// sound and every package could be rendered; the repository's Release files
+/// are written last.
+///
+/// # Errors
+/// Errors of recipes, an unknown role or suite, a failure of the environment.
+pub fn build(request: &Request<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Built, Failure> {
+    let suites = suites(request.suites)?;
+    let surroundings = context(request.recipes)?;
+    let paths = find(request.words, request.recipes)?;
+    let loaded = load(&paths, &surroundings)?;
+    let workshop = Workshop {
+        roles: gather::roles(request.recipes, &loaded, &surroundings)?,
+        catalogs: Catalogs::load(&request.recipes.join("po"))
+            .map_err(|e| Failure::no(e.to_string()))?,
+        root: source_root(request.recipes),
+        cache: chroot::cache_dir()?,
+        source: request.source,
+    };
+    let key = request.sign.map(sign::Key::find).transpose()?;
+    let _held = repository::hold(request.out)?;
+    let shelf = repository::Shelf::read(&request.out.join("apt"), &suites)?;
+
+    let jobs: Vec<(&'static Suite, &Loaded)> = suites
+        .iter()
+        .flat_map(|suite| loaded.iter().map(move |one| (*suite, one)))
+        .collect();
+    let products = parallel(&jobs, |(suite, one)| {
+        workshop.make(suite, one, shelf.known(suite), say)
+    })?;
+
+    say("writing the repository");
+    let mut built = Built::default();
+    for product in &products {
+        built.warnings.extend(product.warnings.iter().cloned());
+    }
+    shelf.publish(&products, key.as_ref(), &mut built)?;
+    if request.source {
+        upload::write(
+            &request.out.join("source"),
+            &products,
+            key.as_ref(),
+            &mut built,
+        )?;
+    }
+    if let Some(tasks) = products.iter().find(|product| product.kind == Kind::Tasks) {
+        let name = "installer/ubuntu-ha.cpio.gz";
+        let data = installer::initrd_hook().map_err(|e| Failure::no(e.to_string()))?;
+        repository::put(&request.out.join(name), &data)?;
+        built
+            .files
+            .push(tasks.built(name.to_string(), &debcrate::Checksums::of(&data).sha256));
+    }
+    built.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(built)
+}
+
+/// Runs `work` over `jobs` on every core; results come in the order of `jobs`.
+fn parallel<J: Sync, R: Send>(
+    jobs: &[J],
+    work: impl Fn(&J) -> Result<R, Failure> + Sync,
+) -> Result<Vec<R>, Failure> {
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(jobs.len().max(1));
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Result<R, Failure>)>> = Mutex::new(Vec::with_capacity(jobs.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((index, job)) = {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    jobs.get(index).map(|job| (index, job))
+                } {
+                    let result = work(job);
+                    done.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push((index, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// The source tree of hapkg that a recipes directory is part of: the nearest
+/// directory above it with a Cargo.toml.
+fn source_root(recipes: &Path) -> Option<PathBuf> {
+    let start = std::path::absolute(recipes).ok()?;
+    start
+        .ancestors()
+        .find(|dir| dir.join("Cargo.toml").is_file() && dir.join("src/bin/ubuntu-ha.rs").is_file())
+        .map(Path::to_path_buf)
+}

@@ -7,6 +7,15 @@ pub enum Family {
     Debian,
 }
 
+/// How a suite's packages are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// Every dpkg reads it.
+    Xz,
+    /// Ubuntu's own default; Debian's lintian and older tools refuse it.
+    Zstd,
+}
+
 /// A distribution release.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Suite {
@@ -18,6 +27,8 @@ pub struct Suite {
     /// Put behind a role's version. Starts with `~`, so it sorts below the
     /// version itself, and rises with the release.
     pub version_suffix: &'static str,
+    /// Compression of its .debs.
+    pub packing: Packing,
     /// Newest Debian policy that the suite's lintian knows.
     pub standards_version: &'static str,
     /// Archive components that hold what roles depend on.
@@ -45,6 +56,7 @@ pub const SUITES: &[Suite] = &[
         family: Family::Ubuntu,
         release: "24.04",
         version_suffix: "~ubuntu24.04.1",
+        packing: Packing::Xz,
         standards_version: "4.6.2",
         components: &["main", "universe"],
         rust_build_depends: &["cargo-1.85", "rustc-1.85"],
@@ -56,6 +68,7 @@ pub const SUITES: &[Suite] = &[
         family: Family::Ubuntu,
         release: "26.04",
         version_suffix: "~ubuntu26.04.1",
+        packing: Packing::Xz,
         standards_version: "4.7.4",
         components: &["main", "universe"],
         rust_build_depends: &["cargo (>= 1.85)", "rustc (>= 1.85)"],
@@ -67,6 +80,7 @@ pub const SUITES: &[Suite] = &[
         family: Family::Debian,
         release: "13",
         version_suffix: "~debian13.1",
+        packing: Packing::Xz,
         standards_version: "4.7.2",
         components: &["main"],
         rust_build_depends: &["cargo (>= 1.85)", "rustc (>= 1.85)"],

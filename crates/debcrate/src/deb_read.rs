@@ -77,6 +77,15 @@ pub fn read_deb_within(archive: &[u8], limit: u64) -> Result<ReadDeb> {
     })
 }
 
+/// The control paragraph of a .deb, without unpacking its files.
+pub fn read_control(archive: &[u8]) -> Result<Paragraph> {
+    let members = ar::members(archive)?;
+    let control = members
+        .get(1)
+        .ok_or_else(|| Error::format(".deb", "does not hold control.tar as its second member"))?;
+    control_of(&read_member("control.tar", control, DEFAULT_LIMIT)?.0)
+}
+
 fn read_member(
     what: &str,
     (name, content): &(String, &[u8]),

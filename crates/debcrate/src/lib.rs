@@ -22,7 +22,7 @@ mod upload;
 pub use compress::Compression;
 pub use data::{DataMember, compress_data};
 pub use deb::{BinaryPackage, CONTROL_FIELDS, ControlFiles, write_deb, write_deb_with};
-pub use deb_read::{DEFAULT_LIMIT, ReadDeb, read_deb, read_deb_within};
+pub use deb_read::{DEFAULT_LIMIT, ReadDeb, read_control, read_deb, read_deb_within};
 pub use error::{Error, Result};
 pub use gzip::gzip;
 pub use hash::Checksums;

@@ -114,7 +114,7 @@ pub fn base(suite: &Suite, include: &[&str], progress: &dyn Fn(&str)) -> Result<
     packages.sort_unstable();
     packages.dedup();
     let packages = packages.join(",");
-    let mirror = mirror(suite, &std::env::var("HAPKG_MIRROR").unwrap_or_default());
+    let mirror = chosen_mirror(suite);
     let components = suite.components.join(",");
     let key = hash(&[
         LAYOUT,
@@ -241,6 +241,12 @@ fn generations(
     }
     fresh.sort();
     Ok((fresh.into_iter().map(|(_, path)| path).collect(), stale))
+}
+
+/// What mmdebstrap is told after the suite's name: the mirror that
+/// `HAPKG_MIRROR` chooses, or nothing.
+pub fn chosen_mirror(suite: &Suite) -> Vec<String> {
+    mirror(suite, &std::env::var("HAPKG_MIRROR").unwrap_or_default())
 }
 
 /// mmdebstrap's source lines for `HAPKG_MIRROR`; none means its own default.

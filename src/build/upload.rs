@@ -1,0 +1,122 @@
+//! `dist/source/SUITE`: what a PPA takes.
+
+use std::path::Path;
+
+use debcrate::{
+    BuildEnvironment, Checksums, SourceFiles, Upload, source_buildinfo, source_changes,
+};
+
+use super::Built;
+use super::product::{Product, Source};
+use super::repository::put;
+use super::sign::Key;
+use crate::failure::Failure;
+use crate::recipe::suite::Family;
+
+/// Writes each product's source package. The .dsc is signed before its digest
+/// goes into .buildinfo and .changes, and the .changes last.
+///
+/// # Errors
+/// A file cannot be written, or gpg cannot sign.
+pub fn write(
+    dir: &Path,
+    products: &[Product],
+    key: Option<&Key>,
+    built: &mut Built,
+) -> Result<(), Failure> {
+    for product in products {
+        if let Some(source) = &product.source {
+            write_one(dir, product, source, key, built)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_one(
+    dir: &Path,
+    product: &Product,
+    source: &Source,
+    key: Option<&Key>,
+    built: &mut Built,
+) -> Result<(), Failure> {
+    let failed = |e: debcrate::Error| Failure::no(format!("{}: {e}", product.package));
+    let sign = |text: &[u8]| match key {
+        Some(key) => key.clearsign(text),
+        None => Ok(text.to_vec()),
+    };
+    let files = SourceFiles {
+        dsc: (source.files.dsc.0.clone(), sign(&source.files.dsc.1)?),
+        tar: source.files.tar.clone(),
+    };
+    let environment = BuildEnvironment {
+        origin: match product.suite.family {
+            Family::Ubuntu => "Ubuntu",
+            Family::Debian => "Debian",
+        },
+        architecture: "amd64",
+        timestamp: product.mtime,
+        installed_build_depends: &[],
+        environment: &[],
+    };
+    let buildinfo = source_buildinfo(&product.package, &product.version, &files.dsc, &environment)
+        .map_err(failed)?;
+    let (entry, author) = newest_entry(&source.changelog).ok_or_else(|| {
+        Failure::no(format!(
+            "the changelog of {} has no whole entry",
+            product.package
+        ))
+    })?;
+    let (name, text) = source_changes(
+        &Upload {
+            source: &product.package,
+            version: &product.version,
+            timestamp: product.mtime,
+            distribution: product.suite.name,
+            urgency: "medium",
+            maintainer: &product.maintainer,
+            changed_by: author,
+            closes: &[],
+            extra: &[],
+            changes: entry,
+            section: product.control.get("Section").unwrap_or("misc"),
+            priority: "optional",
+        },
+        &files,
+        Some(&buildinfo),
+    )
+    .map_err(failed)?;
+    let SourceFiles { dsc, tar } = files;
+    for (name, data) in [tar, dsc, buildinfo, (name, sign(&text)?)] {
+        put(&dir.join(product.suite.name).join(&name), &data)?;
+        let path = format!("source/{}/{name}", product.suite.name);
+        built
+            .files
+            .push(product.built(path, &Checksums::of(&data).sha256));
+    }
+    Ok(())
+}
+
+/// The newest entry of a changelog, from its heading to its last item, and
+/// who signed it.
+fn newest_entry(changelog: &str) -> Option<(&str, &str)> {
+    let (entry, rest) = changelog.split_once("\n -- ")?;
+    let (author, _) = rest.split_once("  ")?;
+    Some((entry.trim_end(), author))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::newest_entry;
+
+    #[test]
+    fn newest_entry_ends_before_its_trailer() {
+        let text = "x (2) noble; urgency=medium\n\n  * New.\n\n -- A <a@b>  Sun, 01 Nov 2026\n\n\
+                    x (1) noble; urgency=medium\n\n  * Old.\n\n -- B <b@b>  Sat, 31 Oct 2026\n";
+        let found = newest_entry(text);
+        assert_eq!(
+            found,
+            Some(("x (2) noble; urgency=medium\n\n  * New.", "A <a@b>"))
+        );
+        assert_eq!(newest_entry("x (1) noble; urgency=medium\n"), None);
+    }
+}
