@@ -7,6 +7,7 @@ mod hooks;
 mod order;
 mod packages;
 mod questions;
+mod resources;
 mod role;
 mod storage;
 mod templates;
@@ -42,6 +43,7 @@ pub(super) fn check(
     templates::check(&mut checker);
     storage::check(&mut checker);
     cluster::check(&mut checker);
+    resources::check(&mut checker);
     order::check(&mut checker);
     files::check(&mut checker, path);
     hooks::check(&mut checker);

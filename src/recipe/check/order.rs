@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Checker;
-use super::cluster::{ROLES, role_remedy};
+use super::resources::{ROLES, role_remedy};
 use crate::recipe::document::{Step, at};
 use crate::recipe::suggest;
 

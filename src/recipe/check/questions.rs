@@ -46,6 +46,12 @@ fn name(checker: &mut Checker, index: usize, question: &Question) {
             format!("`{name}` is no name for a question"),
             "begin with a lower-case letter and go on with letters, digits and `_`",
         );
+    } else if name.starts_with("invalid_") || name.len() > 40 {
+        checker.value(
+            path,
+            "the name is longer than 40 characters, or begins as the error messages do",
+            "give the question another name, without `invalid_` before it",
+        );
     } else if name == CLUSTER {
         checker.value(
             path,
