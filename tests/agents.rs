@@ -403,3 +403,29 @@ fn a_lock_that_is_never_released_delays_a_stop_and_no_more() {
     holder.kill().unwrap();
     holder.wait().unwrap();
 }
+
+#[test]
+fn ocf_tester_finds_nothing() {
+    for agent in AGENTS {
+        let host = Host::new();
+        let like = host.command(agent, "monitor");
+        let mut tester = Command::new("ocf-tester");
+        tester.env_clear().args(["-n", agent]);
+        for (name, value) in like.get_envs() {
+            let (name, value) = (name.to_str().unwrap(), value.unwrap().to_str().unwrap());
+            match name.strip_prefix("OCF_RESKEY_") {
+                Some(name) if !name.starts_with("CRM_") => {
+                    tester.args(["-o", &format!("{name}={value}")]);
+                }
+                _ => {
+                    tester.env(name, value);
+                }
+            }
+        }
+        let output = tester.arg(agents().join(agent)).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).to_string();
+        assert!(output.status.success(), "{agent}: {text}{output:?}");
+        assert!(text.contains("passed all tests"), "{agent}: {text}");
+        eprintln!("{text}");
+    }
+}

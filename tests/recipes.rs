@@ -10,6 +10,7 @@ use hapkg::recipe::model::{Kind, Recipe};
 use hapkg::recipe::suite::SUITES;
 use hapkg::recipe::view::for_suite;
 use hapkg::recipe::{self, Context};
+use hapkg::render::debconf::{Catalogs, messages};
 
 const ROLES: [&str; 8] = [
     "advanced", "cc", "clc", "clvm", "drbd", "sc", "vip", "walrus",
@@ -224,7 +225,6 @@ fn a_templated_unit_names_a_question_of_the_role() {
     for (unit, message) in [
         ("{{ servce }}", "`servce` is no question"),
         ("{{ erase }}", "an answer of type boolean cannot stand here"),
-        ("{{ service", "never closed"),
     ] {
         let text = text.replace("systemd:{{ service }}", &format!("systemd:{unit}"));
         let context = Context { node: Some(&node) };
@@ -232,4 +232,24 @@ fn a_templated_unit_names_a_question_of_the_role() {
         assert_eq!(problems.iter().count(), 1, "{problems}");
         assert!(problems.to_string().contains(message), "{problems}");
     }
+}
+
+#[test]
+fn every_string_has_its_spanish_translation() {
+    let catalogs = Catalogs::load(&directory().join("po")).unwrap();
+    let mut used = Vec::new();
+    let roles = ROLES.iter().map(|name| role(name));
+    for recipe in roles.chain(SUPPORT.iter().map(|name| support(name))) {
+        for message in messages(&recipe).unwrap() {
+            let spanish = catalogs.translation("es", &message);
+            let spanish = spanish.unwrap_or_else(|| panic!("es.po lacks {message:?}"));
+            assert_ne!(spanish, message);
+            // A prompt keeps the character that says how it is answered.
+            for end in [":", "?"] {
+                assert_eq!(message.ends_with(end), spanish.ends_with(end), "{message}");
+            }
+            used.push(message);
+        }
+    }
+    assert!(used.len() > 60);
 }
