@@ -21,9 +21,9 @@ pub(crate) fn write_member(
     data: &[u8],
 ) -> Result<()> {
     let size = data.len();
-    write!(
+    writeln!(
         writer,
-        "{name:<16}{mtime:<12}{:<6}{:<6}{:<8}{size:<10}`\n",
+        "{name:<16}{mtime:<12}{:<6}{:<6}{:<8}{size:<10}`",
         0, 0, 100644
     )?;
     writer.write_all(data)?;

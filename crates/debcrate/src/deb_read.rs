@@ -31,22 +31,17 @@ pub fn read_deb(archive: &[u8]) -> Result<BinaryPackage> {
     Ok(package)
 }
 
+/// Reads the control fields of a .deb and leaves its files packed.
+pub fn read_control(archive: &[u8]) -> Result<Paragraph> {
+    let members = ar::members(archive)?;
+    let (control, _) = split(&members)?;
+    control_of(&read_member("control.tar", control, DEFAULT_LIMIT)?.0)
+}
+
 /// Reads a .deb whose members unpack to at most `limit` bytes each.
 pub fn read_deb_within(archive: &[u8], limit: u64) -> Result<ReadDeb> {
     let members = ar::members(archive)?;
-    let (control, data) = match members.as_slice() {
-        [(version, content), control, data, ..]
-            if version == "debian-binary" && content.starts_with(b"2.") =>
-        {
-            (control, data)
-        }
-        _ => {
-            return Err(Error::format(
-                ".deb",
-                "does not hold debian-binary (2.0), control.tar and data.tar in this order",
-            ));
-        }
-    };
+    let (control, data) = split(&members)?;
     let (control_tree, control_entries) = read_member("control.tar", control, limit)?;
     let (data, data_entries) = read_member("data.tar", data, limit)?;
     let mut package = BinaryPackage {
@@ -77,18 +72,26 @@ pub fn read_deb_within(archive: &[u8], limit: u64) -> Result<ReadDeb> {
     })
 }
 
-/// The control paragraph of a .deb, without unpacking its files.
-pub fn read_control(archive: &[u8]) -> Result<Paragraph> {
-    let members = ar::members(archive)?;
-    let control = members
-        .get(1)
-        .ok_or_else(|| Error::format(".deb", "does not hold control.tar as its second member"))?;
-    control_of(&read_member("control.tar", control, DEFAULT_LIMIT)?.0)
+/// A member's name and content.
+type Member<'a> = (String, &'a [u8]);
+
+fn split<'m, 'a>(members: &'m [Member<'a>]) -> Result<(&'m Member<'a>, &'m Member<'a>)> {
+    match members {
+        [(version, content), control, data, ..]
+            if version == "debian-binary" && content.starts_with(b"2.") =>
+        {
+            Ok((control, data))
+        }
+        _ => Err(Error::format(
+            ".deb",
+            "does not hold debian-binary (2.0), control.tar and data.tar in this order",
+        )),
+    }
 }
 
 fn read_member(
     what: &str,
-    (name, content): &(String, &[u8]),
+    (name, content): &Member<'_>,
     limit: u64,
 ) -> Result<(Tree, Vec<Attributes>)> {
     let compression = Compression::of_name(name);

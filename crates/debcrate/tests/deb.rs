@@ -5,8 +5,13 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use common::{ALL, MTIME, deb, run, sample};
-use debcrate::{Compression, Entry, read_deb, read_deb_within};
+use std::path::Path;
+
+use common::{ALL, MTIME, deb, put_tree, run, sample};
+use debcrate::{
+    Compression, DataMember, Entry, Error, compress_data, read_control, read_deb, read_deb_within,
+    write_deb, write_deb_with,
+};
 
 #[test]
 fn our_reader_gives_back_what_was_written() {
@@ -78,4 +83,126 @@ fn dpkg_deb_reads_every_compression() {
             }
         }
     }
+}
+
+/// Lets debhelper make DEBIAN/control and DEBIAN/md5sums for the same files.
+fn debhelper(directory: &Path, package: &debcrate::BinaryPackage) -> (String, String) {
+    let debian = directory.join("debian");
+    put_tree(&debian.join("hello"), &package.data);
+    let control = debian.join("hello/DEBIAN");
+    fs::create_dir(&control).unwrap();
+    for (name, (content, _)) in &package.control_files {
+        fs::write(control.join(name), content).unwrap();
+    }
+    let field = |name| package.control.get(name).unwrap();
+    let description = common::paragraph(&[("Description", field("Description"))]);
+    let text = format!(
+        "Source: hello\nSection: {}\nPriority: {}\nMaintainer: {}\n\n\
+         Package: hello\nArchitecture: all\nDepends: {}\n{description}",
+        field("Section"),
+        field("Priority"),
+        field("Maintainer"),
+        field("Depends"),
+    );
+    fs::write(debian.join("control"), text).unwrap();
+    fs::write(debian.join("changelog"), common::CHANGELOG).unwrap();
+    fs::write(debian.join("compat"), "13\n").unwrap();
+    run(directory, "dh_gencontrol", &[]);
+    run(directory, "dh_md5sums", &[]);
+    let read = |name| fs::read_to_string(control.join(name)).unwrap();
+    (read("control"), read("md5sums"))
+}
+
+#[test]
+fn control_and_md5sums_equal_those_of_debhelper() {
+    let mut package = sample();
+    for size in [0, 1, 1023, 1024, 1025, 5000] {
+        let path = format!("usr/share/hello/{size}");
+        package.data.file(&path, vec![b'y'; size], 0o644).unwrap();
+        let file = (vec![b'#'; size], 0o755);
+        package.control_files.insert(format!("prerm{size}"), file);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (control, md5sums) = debhelper(directory.path(), &package);
+    let read = read_deb_within(&deb(&package, Compression::Xz), 1 << 20).unwrap();
+    assert_eq!(read.package.control.to_string(), control);
+    let ours = &read.package.control_files["md5sums"].0;
+    assert_eq!(String::from_utf8_lossy(ours), md5sums);
+}
+
+#[test]
+fn a_kept_data_member_gives_the_same_package() {
+    let package = sample();
+    for compression in ALL {
+        let data = compress_data(&package.data, MTIME, compression).unwrap();
+        let kept = DataMember::from_cache(&data.to_cache()).unwrap();
+        assert_eq!(kept, data);
+        let mut bytes = Vec::new();
+        write_deb_with(&mut bytes, &package.control, &package.control_files, &kept).unwrap();
+        assert_eq!(bytes, deb(&package, compression));
+    }
+    let cache = compress_data(&package.data, MTIME, Compression::Xz)
+        .unwrap()
+        .to_cache();
+    for end in [0, 10, 40, 120] {
+        assert!(DataMember::from_cache(&cache[..end]).is_err(), "{end}");
+    }
+}
+
+#[test]
+fn the_control_fields_can_be_read_alone() {
+    let bytes = deb(&sample(), Compression::Xz);
+    let control = read_control(&bytes).unwrap();
+    assert_eq!(control, read_deb(&bytes).unwrap().control);
+}
+
+#[test]
+fn a_small_file_that_unpacks_to_much_is_refused() {
+    let mut package = sample();
+    package
+        .data
+        .file("usr/share/hello/zeros", vec![0; 4 << 20], 0o644)
+        .unwrap();
+    for compression in [Compression::Xz, Compression::Gzip, Compression::Zstd] {
+        let bytes = deb(&package, compression);
+        assert!(bytes.len() < 100_000);
+        let error = read_deb_within(&bytes, 1 << 20).unwrap_err();
+        assert!(matches!(error, Error::Limit { .. }), "{error}");
+    }
+}
+
+#[test]
+fn packages_that_dpkg_would_refuse_are_not_written() {
+    type Change = fn(&mut debcrate::BinaryPackage);
+    let changes: [(&str, Change); 6] = [
+        ("\"Version\": is missing", |package| {
+            package.control.remove("Version");
+        }),
+        ("is no package name", |package| {
+            package.control.set("Package", "Hello").unwrap();
+        }),
+        ("is no version", |package| {
+            package.control.set("Version", "one").unwrap();
+        }),
+        ("is no control file", |package| {
+            let file = (Vec::new(), 0o644);
+            package.control_files.insert("md5sums".into(), file);
+        }),
+        ("is no control file", |package| {
+            let file = (Vec::new(), 0o644);
+            package.control_files.insert("a/b".into(), file);
+        }),
+        ("'..'", |package| {
+            let file = (Vec::new(), 0o644);
+            package.control_files.insert("..".into(), file);
+        }),
+    ];
+    for (expected, change) in changes {
+        let mut package = sample();
+        change(&mut package);
+        let error = write_deb(Vec::new(), &package, MTIME, Compression::Xz).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let late = write_deb(Vec::new(), &sample(), 1 << 40, Compression::Xz);
+    assert!(late.unwrap_err().to_string().contains("seconds since 1970"));
 }

@@ -2,13 +2,25 @@
 
 #![allow(dead_code)]
 
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use debcrate::{BinaryPackage, Compression, Paragraph, Tree, write_deb};
+use debcrate::{BinaryPackage, Compression, Entry, Paragraph, Tree, write_deb};
 
 /// 2026-11-01T12:00:00Z.
 pub const MTIME: u64 = 1_793_534_400;
+
+pub const CHANGELOG: &str = "\
+hello (1.0~ubuntu24.04.1) noble; urgency=medium
+
+  * First release. (Closes: #123, #7)
+
+  * With a second item.
+
+ -- Ubuntu HA packagers <ha@example.org>  Sun, 01 Nov 2026 12:00:00 +0000
+";
 
 pub const ALL: [Compression; 4] = [
     Compression::Xz,
@@ -96,4 +108,27 @@ pub fn run(directory: &Path, program: &str, arguments: &[&str]) -> String {
         text(&output.stderr)
     );
     text(&output.stdout)
+}
+
+/// Unpacks a tree below a directory that does not exist yet.
+pub fn put_tree(directory: &Path, tree: &Tree) {
+    fs::create_dir_all(directory).unwrap();
+    for (path, entry) in tree.iter() {
+        let path = directory.join(path);
+        let mode = match entry {
+            Entry::Dir { mode } => {
+                fs::create_dir(&path).unwrap();
+                mode
+            }
+            Entry::File { data, mode } => {
+                fs::write(&path, data).unwrap();
+                mode
+            }
+            Entry::Symlink { target } => {
+                symlink(target, &path).unwrap();
+                continue;
+            }
+        };
+        fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).unwrap();
+    }
 }
