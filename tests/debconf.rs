@@ -3,5 +3,14 @@
 #[path = "debconf/tools.rs"]
 mod tools;
 
+#[path = "debconf/session.rs"]
+mod session;
+
+#[path = "debconf/asking.rs"]
+mod asking;
 #[path = "debconf/files.rs"]
 mod files;
+#[path = "debconf/handing.rs"]
+mod handing;
+#[path = "debconf/judging.rs"]
+mod judging;
