@@ -18,6 +18,7 @@ pub enum Compression {
     /// zstd, level 19 (9 for up to 256 KiB): Ubuntu's default. Older dpkg of
     /// Debian cannot read it.
     Zstd,
+    /// As it is.
     None,
 }
 

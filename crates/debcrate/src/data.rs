@@ -51,6 +51,7 @@ pub fn compress_data(tree: &Tree, mtime: u64, compression: Compression) -> Resul
 }
 
 impl DataMember {
+    /// How the member is compressed; its package's other member will be too.
     pub fn compression(&self) -> Compression {
         self.compression
     }

@@ -69,8 +69,11 @@ pub type ControlFiles = BTreeMap<String, (Vec<u8>, u32)>;
 /// the fields of `control` into the order of [`CONTROL_FIELDS`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BinaryPackage {
+    /// At least Package, Version, Architecture, Maintainer and Description.
     pub control: Paragraph,
+    /// Maintainer scripts, `templates`, `conffiles` and the like.
     pub control_files: ControlFiles,
+    /// What is unpacked onto the system.
     pub data: Tree,
 }
 

@@ -18,7 +18,9 @@ pub struct ReadDeb {
     pub package: BinaryPackage,
     /// Names of the ar archive's members, in order.
     pub members: Vec<String>,
+    /// Entries of the control member, in order.
     pub control_entries: Vec<Attributes>,
+    /// Entries of the data member, in order.
     pub data_entries: Vec<Attributes>,
 }
 

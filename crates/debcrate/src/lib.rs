@@ -1,4 +1,4 @@
-//! Deterministic writing and reading of Debian packages and apt indexes.
+#![doc = include_str!("../README.md")]
 
 mod ar;
 mod compress;

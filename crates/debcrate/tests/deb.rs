@@ -9,8 +9,8 @@ use std::path::Path;
 
 use common::{ALL, MTIME, deb, put_tree, run, sample};
 use debcrate::{
-    Compression, DataMember, Entry, Error, compress_data, read_control, read_deb, read_deb_within,
-    write_deb, write_deb_with,
+    Attributes, Compression, DataMember, Entry, Error, ReadDeb, compress_data, read_control,
+    read_deb, read_deb_within, write_deb, write_deb_with,
 };
 
 #[test]
@@ -85,14 +85,16 @@ fn dpkg_deb_reads_every_compression() {
     }
 }
 
-/// Lets debhelper make DEBIAN/control and DEBIAN/md5sums for the same files.
-fn debhelper(directory: &Path, package: &debcrate::BinaryPackage) -> (String, String) {
+/// Lets debhelper and dpkg-deb build the package of the same files.
+fn debhelper(directory: &Path, package: &debcrate::BinaryPackage) -> ReadDeb {
     let debian = directory.join("debian");
     put_tree(&debian.join("hello"), &package.data);
     let control = debian.join("hello/DEBIAN");
     fs::create_dir(&control).unwrap();
-    for (name, (content, _)) in &package.control_files {
+    fs::set_permissions(&control, fs::Permissions::from_mode(0o755)).unwrap();
+    for (name, (content, mode)) in &package.control_files {
         fs::write(control.join(name), content).unwrap();
+        fs::set_permissions(control.join(name), fs::Permissions::from_mode(*mode)).unwrap();
     }
     let field = |name| package.control.get(name).unwrap();
     let description = common::paragraph(&[("Description", field("Description"))]);
@@ -109,12 +111,23 @@ fn debhelper(directory: &Path, package: &debcrate::BinaryPackage) -> (String, St
     fs::write(debian.join("compat"), "13\n").unwrap();
     run(directory, "dh_gencontrol", &[]);
     run(directory, "dh_md5sums", &[]);
-    let read = |name| fs::read_to_string(control.join(name)).unwrap();
-    (read("control"), read("md5sums"))
+    let build = ["--root-owner-group", "-b", "debian/hello", "hello.deb"];
+    run(directory, "dpkg-deb", &build);
+    let archive = fs::read(directory.join("hello.deb")).unwrap();
+    read_deb_within(&archive, 1 << 20).unwrap()
+}
+
+fn sorted(entries: &[Attributes]) -> Vec<Attributes> {
+    let mut entries = entries.to_vec();
+    for entry in &mut entries {
+        entry.mtime = MTIME;
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    entries
 }
 
 #[test]
-fn control_and_md5sums_equal_those_of_debhelper() {
+fn the_package_equals_that_of_debhelper() {
     let mut package = sample();
     for size in [0, 1, 1023, 1024, 1025, 5000] {
         let path = format!("usr/share/hello/{size}");
@@ -123,11 +136,20 @@ fn control_and_md5sums_equal_those_of_debhelper() {
         package.control_files.insert(format!("prerm{size}"), file);
     }
     let directory = tempfile::tempdir().unwrap();
-    let (control, md5sums) = debhelper(directory.path(), &package);
-    let read = read_deb_within(&deb(&package, Compression::Xz), 1 << 20).unwrap();
-    assert_eq!(read.package.control.to_string(), control);
-    let ours = &read.package.control_files["md5sums"].0;
-    assert_eq!(String::from_utf8_lossy(ours), md5sums);
+    let theirs = debhelper(directory.path(), &package);
+    let ours = read_deb_within(&deb(&package, Compression::Xz), 1 << 20).unwrap();
+    assert_eq!(
+        ours.package.control.to_string(),
+        theirs.package.control.to_string()
+    );
+    assert_eq!(ours.package.control_files, theirs.package.control_files);
+    assert_eq!(ours.package.data, theirs.package.data);
+    assert_eq!(ours.members, theirs.members);
+    assert_eq!(sorted(&ours.data_entries), sorted(&theirs.data_entries));
+    assert_eq!(
+        sorted(&ours.control_entries),
+        sorted(&theirs.control_entries)
+    );
 }
 
 #[test]

@@ -113,6 +113,7 @@ pub fn run(directory: &Path, program: &str, arguments: &[&str]) -> String {
 /// Unpacks a tree below a directory that does not exist yet.
 pub fn put_tree(directory: &Path, tree: &Tree) {
     fs::create_dir_all(directory).unwrap();
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
     for (path, entry) in tree.iter() {
         let path = directory.join(path);
         let mode = match entry {
