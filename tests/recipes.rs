@@ -253,3 +253,27 @@ fn every_string_has_its_spanish_translation() {
     }
     assert!(used.len() > 60);
 }
+
+#[test]
+fn the_agents_find_their_library_where_it_is_installed() {
+    let recipe = support("resource-agents");
+    for file in &recipe.file {
+        let source = directory()
+            .join("support")
+            .join(file.source.as_ref().unwrap());
+        let text = fs::read_to_string(source).unwrap();
+        let (directory, name) = file.path.rsplit_once('/').unwrap();
+        if directory == "/usr/lib/ocf/resource.d/ubuntu" {
+            let (_, rest) = text.split_once("${EUCA_LIB=").unwrap();
+            let (library, rest) = rest.split_once('}').unwrap();
+            let (_, rest) = rest.split_once(". \"$EUCA_LIB/").unwrap();
+            let (wanted, _) = rest.split_once('"').unwrap();
+            let path = format!("{library}/{wanted}");
+            assert!(recipe.file.iter().any(|f| f.path == path), "{path}");
+            assert_eq!(file.mode, "0755", "{name}");
+        } else {
+            assert_eq!(file.mode, "0644", "{name}");
+        }
+    }
+    assert_eq!(recipe.file.len(), 6);
+}
