@@ -180,6 +180,16 @@ fn survives(text: &str) {
     assert!(!shown.contains('\u{1b}'), "{shown}");
 }
 
+#[test]
+fn deep_nesting_is_a_problem_and_no_overflow() {
+    for (open, close) in [("[", "]"), ("{a=", "}")] {
+        let text = format!("a = {}1{}\n", open.repeat(20_000), close.repeat(20_000));
+        survives(&text);
+    }
+    survives(&format!("[{}]\n", vec!["a"; 20_000].join(".")));
+    survives(&format!("{} = 1\n", vec!["a"; 20_000].join(".")));
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_check_panic(text in "(?s).{0,200}") {

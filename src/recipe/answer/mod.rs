@@ -16,7 +16,7 @@ use super::suggest;
 pub use set::{AnswerProblem, Answers, validate};
 
 /// Longest answer, in bytes.
-pub const LONGEST: usize = 255;
+const LONGEST: usize = 255;
 
 /// A valid answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub fn parse_answer(question: &Question, text: &str) -> Result<Answer, String> {
 }
 
 /// What a valid answer looks like, to stand behind "write".
-pub fn expected(question: &Question) -> String {
+fn expected(question: &Question) -> String {
     match question.kind {
         QuestionType::Address => "an address such as `192.0.2.10` or `2001:db8::10`".into(),
         QuestionType::AddressPrefix => {
