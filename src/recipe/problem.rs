@@ -180,6 +180,9 @@ impl Diagnostic for Shown {
 /// Whether a character may reach a terminal, a control file or a script:
 /// no control characters, no invisible or direction-changing ones.
 pub(super) fn is_printable(c: char) -> bool {
+    if c.is_ascii() {
+        return !c.is_ascii_control();
+    }
     !(c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(

@@ -61,23 +61,19 @@ impl Checker<'_> {
                 }
             }
             Shape::Table { fields, required } => {
+                let known = |key: &str| fields.contains_key(key);
+                if !table.keys().all(|key| known(key.get_ref())) {
+                    self.mend_keys(table, name, fields);
+                }
                 let mut unreadable = Vec::new();
-                let mut taken: BTreeSet<String> =
-                    table.keys().map(|key| key.get_ref().to_string()).collect();
-                for (key, mut value) in std::mem::take(table) {
-                    let key = match fields.contains_key(key.get_ref().as_ref()) {
-                        true => key,
-                        false => match self.unknown_key(&key, name, &mut taken, fields) {
-                            Some(mended) => mended,
-                            None => continue,
-                        },
-                    };
-                    let word = key.get_ref().to_string();
-                    if self.value(&mut value, &word, &fields[&word]) {
-                        table.insert(key, value);
-                    } else {
-                        unreadable.push(word);
+                for (key, value) in table.iter_mut() {
+                    let key = key.get_ref();
+                    if !self.value(value, key, &fields[key.as_ref()]) {
+                        unreadable.push(key.to_string());
                     }
+                }
+                for key in &unreadable {
+                    table.remove(key.as_str());
                 }
                 for key in required {
                     if table.contains_key(key.as_str()) {
@@ -93,6 +89,20 @@ impl Checker<'_> {
             _ => {}
         }
     }
+
+    /// Leaves only known keys: a misspelt one is renamed, any other dropped.
+    fn mend_keys(&mut self, table: &mut DeTable, name: &str, fields: &BTreeMap<String, Shape>) {
+        let mut taken: BTreeSet<String> =
+            table.keys().map(|key| key.get_ref().to_string()).collect();
+        for (key, value) in std::mem::take(table) {
+            if fields.contains_key(key.get_ref().as_ref()) {
+                table.insert(key, value);
+            } else if let Some(meant) = self.unknown_key(&key, name, &mut taken, fields) {
+                table.insert(meant, value);
+            }
+        }
+    }
+
     /// Reports a key that is not known; returns the one that was meant, if
     /// that is plain and not taken.
     fn unknown_key<'i>(

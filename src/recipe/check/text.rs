@@ -43,6 +43,9 @@ fn value_at<'d>(checker: &mut Checker, path: &mut Vec<Step<'d>>, value: &'d DeVa
 }
 
 fn string(checker: &mut Checker, path: &[Step], text: &str) {
+    if text.chars().all(is_printable) {
+        return;
+    }
     let many_lines = may_have_lines(path);
     let tabs = matches!(path, [Step::Key("hooks"), ..] | [Step::Key("file"), ..]);
     for (at, c) in text.char_indices() {
@@ -159,7 +162,7 @@ pub(super) fn prose(checker: &mut Checker, path: &[Step], text: &str) {
     ];
     let mut at = 0;
     for word in text.split(|c: char| c.is_whitespace()) {
-        if FIRST_PERSON.contains(&word) {
+        if word.len() <= 8 && FIRST_PERSON.contains(&word) {
             checker.part(
                 path,
                 at..at + word.len(),
