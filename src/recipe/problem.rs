@@ -68,7 +68,7 @@ impl Problems {
             }
         }
         self.problems
-            .sort_by(|a, b| (a.span.start, a.span.end).cmp(&(b.span.start, b.span.end)));
+            .sort_by_key(|problem| (problem.span.start, problem.span.end));
         self.problems.dedup();
         Err(self)
     }
