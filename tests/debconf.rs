@@ -14,3 +14,5 @@ mod files;
 mod handing;
 #[path = "debconf/judging.rs"]
 mod judging;
+#[path = "debconf/lint.rs"]
+mod lint;
