@@ -9,7 +9,7 @@ use crate::recipe::model::{FileSpec, Kind, QuestionType, Recipe};
 use crate::recipe::view::package_name;
 
 use super::facts::{InstallLine, ShownFile};
-use super::{Error, Inputs, installer, sample, tasks};
+use super::{Error, Inputs, installer, sample, tasks, templates};
 
 /// Directory of the source package that mirrors the installed system.
 const MIRROR: &str = "files";
@@ -174,8 +174,8 @@ impl Payload {
                             .into()
                     }
                 }
-            } else if let Some(agent) = file.path.strip_prefix(AGENTS) {
-                format!("Resource agent ocf:{}.", agent.replace('/', ":"))
+            } else if file.path.starts_with(AGENTS) && file.mode & 0o111 != 0 {
+                format!("Resource agent {}.", templates::ocf(&path))
             } else if file.path.ends_with(".desc") {
                 "The roles as tasksel reads them.".into()
             } else if file.path == format!("{INSTALLER}/pre-pkgsel") {
@@ -187,7 +187,7 @@ impl Payload {
             {
                 format!("Example of a preseed file for {}.", package_name(role))
             } else {
-                "Installed for the role.".into()
+                "Part of the package.".into()
             };
             show(path, what);
         }

@@ -69,6 +69,21 @@ impl Source {
         self.recipe.changelog.extend(more.changelog);
     }
 
+    #[allow(dead_code)]
+    pub fn render_node(&self, suite: &str, tree: &Tree) -> Rendered {
+        render(&Inputs {
+            recipe: &self.recipe,
+            suite: suite::find(suite).unwrap(),
+            sources: &self.sources,
+            catalogs: &self.catalogs,
+            roles: &self.roles,
+            node_tree: Some(tree),
+            node_build: None,
+            dependency_changes: &self.dependency_changes,
+        })
+        .unwrap()
+    }
+
     pub fn render(&self, suite: &str) -> Rendered {
         render(&Inputs {
             recipe: &self.recipe,
