@@ -7,7 +7,6 @@ use debcrate::Tree;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::payload::data_of;
 
 /// A `Files:` stanza.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,7 +61,7 @@ pub fn stanzas(tree: Option<&Tree>) -> Result<(Vec<Crate>, Vec<License>), Error>
             .strip_prefix("vendor/")
             .and_then(|rest| rest.split_once('/'))
         {
-            let data = data_of(tree.and_then(|tree| tree.get(path))).unwrap_or_default();
+            let data = tree.and_then(|tree| tree.data(path)).unwrap_or_default();
             crates.entry(name).or_default().push((file, data));
         }
     }
