@@ -1,1 +1,99 @@
-fn main() {}
+//! The developer's side of hapkg: sets the host up, builds everything, and
+//! runs every test.
+
+mod bases;
+mod bench;
+mod case;
+mod checks;
+mod compare;
+mod host;
+mod machine;
+mod pty;
+mod report;
+mod run;
+mod setup;
+mod stop;
+mod trials;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use stop::Stop;
+
+#[derive(Parser)]
+#[command(
+    name = "xtask",
+    about = "Sets the host up, builds everything, runs every test"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Installs what the other commands need.
+    Setup,
+    /// Builds all roles for all suites into dist/, with their sources.
+    Build {
+        /// Passed on to `hapkg build`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Runs every test; the last line says `N passed, N failed`.
+    Test(Test),
+    /// Measures.
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
+}
+
+#[derive(Args)]
+struct Test {
+    /// Also what downloads much and is covered in a smaller way elsewhere.
+    #[arg(long)]
+    all: bool,
+    /// Only the chroot tests whose name contains this, and nothing else.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Use the repositories of the last run again.
+    #[arg(long, requires = "filter")]
+    reuse: bool,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// hapkg beside dpkg-deb, equivs-build and cargo-deb.
+    Build,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Setup => setup::setup().map(|()| ExitCode::SUCCESS),
+        Command::Build { args } => build(&args),
+        Command::Test(test) => checks::test(test.all, test.filter.as_deref(), test.reuse),
+        Command::Bench { what: Bench::Build } => bench::build().map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|stop| {
+        eprintln!("xtask: {stop}");
+        ExitCode::from(stop.exit_code())
+    })
+}
+
+/// `hapkg build` keeps its own exit code.
+fn build(args: &[String]) -> Result<ExitCode, Stop> {
+    setup::setup()?;
+    let hapkg = world::release_hapkg()?;
+    let status = std::process::Command::new(&hapkg)
+        .current_dir(host::root())
+        .args(["build", "--source"])
+        .args(args)
+        .status()
+        .map_err(|e| Stop::environment(format!("running {}: {e}", hapkg.display())))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(3)))
+}

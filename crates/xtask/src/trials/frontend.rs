@@ -1,0 +1,307 @@
+//! The questions as an administrator meets them: on a terminal, with mistakes
+//! and second thoughts.
+
+use std::collections::BTreeMap;
+
+use hapkg::build::chroot::Network;
+use hapkg::recipe::model::{Priority, Question, QuestionType};
+
+use super::{answers, snapshot};
+use crate::bases;
+use crate::case::Case;
+use crate::machine::Machine;
+use crate::pty::Terminal;
+use crate::stop::Stop;
+
+/// Empties the line that a frontend has filled in.
+const EMPTY_LINE: &str = "\u{1}\u{b}";
+/// debconf's readline frontend goes one question back.
+const BACK: &str = "\u{15}";
+
+/// A question as it comes up in the dialogue.
+struct Asked<'a> {
+    question: &'a Question,
+    /// What the example says, or the default.
+    answer: String,
+}
+
+/// The questions that are shown at the default priority, in order, by package.
+fn asked<'a>(case: &'a Case) -> Result<[Vec<Asked<'a>>; 2], Stop> {
+    let role = answers::role(case)?;
+    Ok([
+        shown(&case.world.node.question, &role.cluster),
+        shown(&role.recipe.question, &role.own),
+    ])
+}
+
+fn shown<'a>(questions: &'a [Question], given: &BTreeMap<String, String>) -> Vec<Asked<'a>> {
+    let answer = |question: &Question| {
+        let default = question.default.clone().unwrap_or_default();
+        given.get(&question.name).cloned().unwrap_or(default)
+    };
+    let holds = |question: &Question| {
+        question.when.iter().all(|(name, wanted)| {
+            questions
+                .iter()
+                .any(|other| other.name == *name && answer(other) == *wanted)
+        })
+    };
+    questions
+        .iter()
+        .filter(|question| matches!(question.priority, Priority::Critical | Priority::High))
+        .filter(|question| holds(question))
+        .map(|question| Asked {
+            question,
+            answer: answer(question),
+        })
+        .collect()
+}
+
+/// What a hurried administrator types first; none where the frontend itself
+/// takes no wrong answer.
+fn mistake(kind: QuestionType) -> Option<&'static str> {
+    match kind {
+        QuestionType::Address => Some("192.0.2.300"),
+        QuestionType::AddressPrefix => Some("192.0.2.10/33"),
+        QuestionType::HostName => Some("-alpha-"),
+        QuestionType::NodeList => Some("alpha beta"),
+        QuestionType::BlockDevice => Some("sdb"),
+        QuestionType::Path => Some("srv/data"),
+        QuestionType::Integer => Some("many"),
+        QuestionType::Text => Some("a\"b"),
+        QuestionType::Password => Some("short"),
+        QuestionType::Choice | QuestionType::Boolean => None,
+    }
+}
+
+/// What is typed for an answer at debconf's readline prompt.
+fn typed(question: &Question, answer: &str) -> String {
+    let words = match (question.kind, answer) {
+        (QuestionType::Boolean, "true") => "yes",
+        (QuestionType::Boolean, _) => "no",
+        (_, answer) => answer,
+    };
+    match question.kind {
+        QuestionType::Password => format!("{words}\r"),
+        _ => format!("{EMPTY_LINE}{words}\r"),
+    }
+}
+
+/// Readline: every question gets a mistake first where it can, is asked again,
+/// and from each package's second question one steps back and forth once.
+pub fn readline(case: &Case) -> Result<(), Stop> {
+    let base = bases::roles(case.world, case.suite, &|_| ())?;
+    case.on(&base, Network::Off, |machine| {
+        let before = snapshot::take(machine)?;
+        let packages = asked(case)?;
+        let mut terminal = machine.terminal(&format!(
+            "DEBIAN_FRONTEND=readline apt-get -q -y install {}",
+            case.package()
+        ))?;
+        let spoken = converse(&mut terminal, &packages);
+        let shown = match &spoken {
+            Ok(_) => terminal.finish()?.1,
+            Err(_) => String::new(),
+        };
+        machine.note(&shown);
+        let visits = spoken?;
+        for (question, visits) in visits {
+            if visits == 0 {
+                return Err(Stop::failed(format!(
+                    "{question} was never asked:\n{shown}"
+                )));
+            }
+        }
+        if !shown.contains(&format!("{} 0", Machine::FINISHED)) {
+            return Err(Stop::failed(format!("the installation failed:\n{shown}")));
+        }
+        answers::configured(machine, case)?;
+        answers::secrets_are_kept(machine, case)?;
+        answers::nothing_started(machine)?;
+        machine.apt("purge 'ubuntu-ha-*'")?;
+        snapshot::all_gone(machine, &before)
+    })
+}
+
+/// Answers whatever comes up until the script ends. Question to the number of
+/// times it came up.
+fn converse(
+    terminal: &mut Terminal,
+    packages: &[Vec<Asked>; 2],
+) -> Result<BTreeMap<String, usize>, Stop> {
+    let all: Vec<&Asked> = packages.iter().flatten().collect();
+    let mut prompts: Vec<&str> = all.iter().map(|one| one.question.prompt.as_str()).collect();
+    prompts.push(Machine::FINISHED);
+    let mut visits: BTreeMap<String, usize> = all
+        .iter()
+        .map(|one| (one.question.name.clone(), 0))
+        .collect();
+    let mut stepped_back = [false; 2];
+    loop {
+        let seen = terminal.wait_for_any(&prompts)?;
+        let Some(one) = all.get(seen) else {
+            return Ok(visits);
+        };
+        let question = one.question;
+        let count = visits.entry(question.name.clone()).or_default();
+        *count += 1;
+        if *count > 6 {
+            return Err(Stop::failed(format!(
+                "{} is asked without end",
+                question.name
+            )));
+        }
+        let package = usize::from(seen >= packages[0].len());
+        let second = packages[package].get(1);
+        if second.is_some_and(|second| second.question.name == question.name)
+            && !stepped_back[package]
+        {
+            stepped_back[package] = true;
+            let first = &packages[package][0];
+            terminal.send(BACK)?;
+            terminal.wait_for(&first.question.prompt).map_err(|stop| {
+                Stop::failed(format!(
+                    "{BACK:?} did not go back to {}: {stop}",
+                    first.question.name
+                ))
+            })?;
+            // What was answered is offered again.
+            if first.question.kind != QuestionType::Password {
+                terminal.wait_for(&first.answer)?;
+            }
+            terminal.send("\r")?;
+            continue;
+        }
+        let wrong = mistake(question.kind).filter(|_| *count == 1);
+        if let Some(wrong) = wrong {
+            terminal.send(&typed(question, wrong))?;
+            terminal.wait_for(&question.prompt).map_err(|stop| {
+                Stop::failed(format!(
+                    "{wrong:?} was taken for an answer to {}: {stop}",
+                    question.name
+                ))
+            })?;
+        }
+        terminal.send(&typed(question, &one.answer))?;
+    }
+}
+
+/// The full-screen frontend: one mistake, one step back, and the right
+/// answers.
+pub fn dialog(case: &Case) -> Result<(), Stop> {
+    let base = bases::roles(case.world, case.suite, &|_| ())?;
+    case.on(&base, Network::Off, |machine| {
+        let packages = asked(case)?;
+        let mut terminal = machine.terminal(&format!(
+            "DEBIAN_FRONTEND=dialog apt-get -q -y install {}",
+            case.package()
+        ))?;
+        let done = draw(&mut terminal, &packages);
+        if done.is_ok() {
+            machine.note(&terminal.finish()?.1);
+        }
+        done?;
+        answers::configured(machine, case)?;
+        answers::secrets_are_kept(machine, case)
+    })
+}
+
+fn draw(terminal: &mut Terminal, packages: &[Vec<Asked>; 2]) -> Result<(), Stop> {
+    let all: Vec<&Asked> = packages.iter().flatten().collect();
+    let mut left = all.clone();
+    let (mut erred, mut stepped_back) = (false, false);
+    // The question before, in the same package.
+    let mut previous: Option<(&Asked, bool)> = None;
+    while !left.is_empty() {
+        let prompts: Vec<&str> = left
+            .iter()
+            .map(|one| one.question.prompt.as_str())
+            .collect();
+        let one = left.remove(terminal.wait_for_screen_any(&prompts)?);
+        let question = one.question;
+        let of_node = packages[0].iter().any(|other| std::ptr::eq(other, one));
+        if let Some((before, _)) = previous.filter(|(_, same)| *same == of_node && !stepped_back) {
+            stepped_back = true;
+            // Escape, told from the start of a longer key by the pause after it.
+            terminal.send("\u{1b}")?;
+            terminal.wait_for_screen(&before.question.prompt)?;
+            terminal.send("\r")?;
+            terminal.wait_for_screen(&question.prompt)?;
+        }
+        if let (Some(wrong), false) = (mistake(question.kind), erred) {
+            erred = true;
+            terminal.send(&format!("{EMPTY_LINE}{wrong}\r"))?;
+            terminal.wait_until_gone(&question.help)?;
+            // The error is a message of its own.
+            terminal.send("\r")?;
+            terminal.wait_for_screen(&question.prompt)?;
+        }
+        terminal.send(&keys(question, &one.answer))?;
+        terminal.wait_until_gone(&question.prompt)?;
+        previous = Some((one, of_node));
+    }
+    terminal.wait_for(&format!("{} 0", Machine::FINISHED))
+}
+
+/// What is typed for an answer in a dialog box.
+fn keys(question: &Question, answer: &str) -> String {
+    match question.kind {
+        QuestionType::Boolean => {
+            // The default button is the default answer; the other is a Tab away.
+            let default = question.default.as_deref().unwrap_or("false");
+            if default == answer {
+                "\r".into()
+            } else {
+                "\t\r".into()
+            }
+        }
+        QuestionType::Choice => {
+            let place = |name: &str| question.choices.iter().position(|one| one == name);
+            let from = place(question.default.as_deref().unwrap_or_default()).unwrap_or(0);
+            let to = place(answer).unwrap_or(0);
+            let step = if to < from { "\u{1b}[A" } else { "\u{1b}[B" };
+            format!("{}\r", step.repeat(to.abs_diff(from)))
+        }
+        QuestionType::Password => format!("{answer}\r"),
+        _ => format!("{EMPTY_LINE}{answer}\r"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use hapkg::recipe::{Context, parse};
+
+    use super::{keys, shown, typed};
+
+    #[test]
+    fn only_what_is_asked_is_answered() {
+        let text = include_str!("../../../../recipes/support/node.toml");
+        let node = parse("node.toml", text, &Context::default()).unwrap();
+        let names = |fencing: &str| -> Vec<String> {
+            let given = BTreeMap::from([("fencing".to_owned(), fencing.to_owned())]);
+            shown(&node.question, &given)
+                .iter()
+                .map(|one| one.question.name.clone())
+                .collect()
+        };
+        assert!(names("ipmi").contains(&"ipmi_user".into()));
+        assert!(!names("sbd").contains(&"ipmi_user".into()));
+        assert!(!names("sbd").contains(&"token".into()));
+    }
+
+    #[test]
+    fn keys_reach_the_other_choice_and_back() {
+        let text = include_str!("../../../../recipes/support/node.toml");
+        let node = parse("node.toml", text, &Context::default()).unwrap();
+        let fencing = node
+            .question
+            .iter()
+            .find(|one| one.name == "fencing")
+            .unwrap();
+        assert_eq!(keys(fencing, "later"), "\r");
+        assert_eq!(keys(fencing, "sbd"), "\u{1b}[B\u{1b}[B\r");
+        assert_eq!(typed(fencing, "sbd"), "\u{1}\u{b}sbd\r");
+    }
+}
