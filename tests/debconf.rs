@@ -1,10 +1,11 @@
 //! The debconf side of a package, held against Debian's own tools.
 
-#[path = "debconf/tools.rs"]
-mod tools;
-
+#[path = "debconf/answers.rs"]
+mod answers;
 #[path = "debconf/session.rs"]
 mod session;
+#[path = "debconf/tools.rs"]
+mod tools;
 
 #[path = "debconf/asking.rs"]
 mod asking;

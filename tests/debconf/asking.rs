@@ -187,6 +187,28 @@ fn the_same_wrong_answer_ends_the_asking() {
 }
 
 #[test]
+fn the_end_of_input_ends_the_asking() {
+    let session = Session::new(&sample());
+    session.config_without_input();
+    assert_eq!(session.get("vip"), "");
+    assert_eq!(session.flag("secret", "seen"), "true");
+}
+
+#[test]
+fn a_choice_may_hold_commas_and_variables() {
+    let session = Session::new(&recipe(&question(
+        "fs",
+        "choice",
+        "choices = [\"ext4, journalled\", \"${x} y\"]",
+    )));
+    session.interactive("high", &[Answer("fs", "ext4, journalled")]);
+    assert_eq!(session.get("fs"), "ext4, journalled");
+    session.set("fs", "${x} y");
+    session.config();
+    assert_eq!(session.get("fs"), "${x} y");
+}
+
+#[test]
 fn a_wrong_password_is_neither_shown_nor_kept() {
     let session = Session::new(&recipe(&question("secret", "password", "")));
     session.interactive(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use hapkg::recipe::model::Recipe;
+use hapkg::recipe::model::{Kind, Recipe};
 use hapkg::render::debconf::{Catalogs, messages};
 use proptest::prelude::*;
 use snapbox::{IntoData, assert_data_eq};
@@ -226,6 +226,31 @@ fn a_recipe_without_questions_and_hooks_needs_nothing() {
     let files = try_render(&hook, &catalogs).unwrap().unwrap();
     assert!(files.config.is_empty() && files.postinst.is_empty() && files.prerm.is_empty());
     assert!(files.postrm.contains("\n    rm -rf /var/lib/sample\n"));
+}
+
+#[test]
+fn the_node_package_writes_the_clusters_files() {
+    let mut node = recipe(&question("secret", "password", ""));
+    node.role.name = "node".into();
+    node.role.kind = Kind::Node;
+    let files = render(&node);
+    assert!(files.postinst.contains("configure cluster 3>&-"));
+    assert!(
+        files
+            .config
+            .contains("\nsecrets=/etc/ubuntu-ha/secrets/cluster\n")
+    );
+    assert!(files.postrm.contains("rm -f /etc/ubuntu-ha/cluster.toml\n"));
+    assert!(
+        files
+            .postrm
+            .contains("rm -rf /etc/ubuntu-ha/secrets/cluster\n")
+    );
+    assert!(
+        files
+            .templates_binary
+            .starts_with("Template: ubuntu-ha-node/secret\n")
+    );
 }
 
 #[test]

@@ -190,6 +190,17 @@ impl Session {
         assert!(output.status.success(), "{output:?}");
     }
 
+    /// Runs config in a frontend that asks on standard input, which is at its
+    /// end: `apt install </dev/null`.
+    pub fn config_without_input(&self) {
+        run(self
+            .debconf("debconf")
+            .args(["-o", PACKAGE, "-f", "teletype", "-p", "low"])
+            .arg(self.info("config"))
+            .args(["configure", ""])
+            .env("DEBIAN_FRONTEND", "teletype"));
+    }
+
     /// Puts a program in ubuntu-ha's place.
     pub fn program(&self, body: &str) {
         let body = format!(

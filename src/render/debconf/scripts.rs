@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 use serde::Serialize;
 use tera::{Context, Delimiters, Tera};
 
-use super::{Error, text};
+use super::Error;
 use crate::recipe::model::{Kind, Priority, Question, QuestionType, Recipe};
 use crate::recipe::view::SuiteView;
+use crate::render::text;
 
 macro_rules! templates {
     ($($name:literal),*) => {

@@ -1,15 +1,13 @@
-//! Recipe text on its way into templates and scripts.
+//! Recipe text on its way into templates.
+
+use crate::render::text;
 
 /// Widest line of a template, its leading blank included.
 const WIDTH: usize = 78;
 
 /// One line, single blanks, nothing that debconf would replace.
 pub fn line(text: &str) -> String {
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect();
-    literal(&words.join(" "))
+    literal(&text::line(text))
 }
 
 /// The paragraphs of a text, one line each. A paragraph of a single full stop
@@ -66,15 +64,6 @@ fn fill(paragraph: &str, rows: &mut Vec<String>) {
     rows.push(row);
 }
 
-/// A word of POSIX shell, quoted where it needs to be.
-pub fn shell(text: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || "%+,-./:=@_".contains(c);
-    if !text.is_empty() && text.chars().all(bare) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,13 +80,6 @@ mod tests {
     #[test]
     fn a_variable_is_no_variable() {
         assert_eq!(line("a ${b} $c"), "a \\${b} $c");
-    }
-
-    #[test]
-    fn words_are_quoted_where_needed() {
-        assert_eq!(shell("/dev/vdb"), "/dev/vdb");
-        assert_eq!(shell(""), "''");
-        assert_eq!(shell("it's $(id)"), "'it'\\''s $(id)'");
     }
 
     proptest! {
