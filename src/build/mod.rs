@@ -6,6 +6,7 @@ pub mod node_source;
 pub mod store;
 
 mod answers;
+mod batch;
 mod gather;
 mod node;
 mod previous;
@@ -96,7 +97,8 @@ pub fn build(request: &Request<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Built
         .iter()
         .flat_map(|suite| loaded.iter().map(move |one| (*suite, one)))
         .collect();
-    let products = parallel(&jobs, |(suite, one)| {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let products = parallel(cores, &jobs, |(suite, one)| {
         workshop.make(suite, one, shelf.known(suite), say)
     })?;
 
@@ -117,7 +119,9 @@ pub fn build(request: &Request<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Built
     if let Some(tasks) = products.iter().find(|product| product.kind == Kind::Tasks) {
         let name = "installer/ubuntu-ha.cpio.gz";
         let data = installer::initrd_hook().map_err(|e| Failure::no(e.to_string()))?;
-        repository::put(&request.out.join(name), &data)?;
+        let mut batch = batch::Batch::default();
+        batch.add(request.out.join(name), &data);
+        batch.write()?;
         built
             .files
             .push(tasks.built(name.to_string(), &debcrate::Checksums::of(&data).sha256));
@@ -126,14 +130,14 @@ pub fn build(request: &Request<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Built
     Ok(built)
 }
 
-/// Runs `work` over `jobs` on every core; results come in the order of `jobs`.
+/// Runs `work` over `jobs`, so many at once; results come in the order of
+/// `jobs`. After a failure no further job is begun.
 fn parallel<J: Sync, R: Send>(
+    at_once: usize,
     jobs: &[J],
     work: impl Fn(&J) -> Result<R, Failure> + Sync,
 ) -> Result<Vec<R>, Failure> {
-    let workers = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(jobs.len().max(1));
+    let workers = at_once.min(jobs.len());
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Result<R, Failure>)>> = Mutex::new(Vec::with_capacity(jobs.len()));
     std::thread::scope(|scope| {
@@ -144,6 +148,9 @@ fn parallel<J: Sync, R: Send>(
                     jobs.get(index).map(|job| (index, job))
                 } {
                     let result = work(job);
+                    if result.is_err() {
+                        next.store(jobs.len(), Ordering::Relaxed);
+                    }
                     done.lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .push((index, result));

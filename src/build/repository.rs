@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use debcrate::{Paragraph, Release, packages_paragraph, suite_files};
 
 use super::Built;
+use super::batch::Batch;
 use super::product::Product;
 use super::sign::Key;
 use crate::atomic;
@@ -104,46 +105,68 @@ impl Shelf {
                 .1
                 .push(product);
         }
+        let mut pool = Batch::default();
         for product in products {
             let path = pool_path(product);
-            put(&self.dir.join(&path), &product.deb)?;
+            pool.add(self.dir.join(&path), &product.deb);
             built
                 .files
                 .push(product.built(format!("apt/{path}"), &product.checksums.sha256));
         }
-        for (suite, products) in by_suite.values() {
-            self.publish_suite(suite, products, key)?;
+        let issues = by_suite
+            .values()
+            .map(|(suite, products)| self.issue(suite, products, key))
+            .collect::<Result<Vec<Issue>, Failure>>()?;
+        let (mut indexes, mut seals) = (Batch::default(), Batch::default());
+        for issue in &issues {
+            for (path, data) in &issue.files {
+                let stage = if path.contains("/by-hash/") {
+                    &mut pool
+                } else {
+                    &mut indexes
+                };
+                stage.add(issue.dists.join(path), data);
+            }
+            for (name, data) in &issue.seals {
+                seals.add(issue.dists.join(name), data);
+            }
+        }
+        pool.write()?;
+        indexes.write()?;
+        for issue in issues.iter().filter(|issue| issue.seals.len() == 1) {
+            unsign(&issue.dists)?;
+        }
+        seals.write()?;
+        for issue in &issues {
+            issue.forget_old_copies()?;
         }
         Ok(())
     }
 
-    fn publish_suite(
+    fn issue(
         &self,
         suite: &'static Suite,
         products: &[&Product],
         key: Option<&Key>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Issue, Failure> {
         let dists = self.dir.join("dists").join(suite.name);
         let failed = |e: debcrate::Error| Failure::no(format!("the index of {}: {e}", suite.name));
         let release = self.release(suite, products);
         let packages = self.packages(suite, products).map_err(failed)?;
         let mut files = suite_files(&release, &packages).map_err(failed)?;
-        let sealed = files.remove("Release").unwrap_or_default();
-        let kept = hashes_of_release(&dists);
-        let (copies, indexes): (Vec<_>, Vec<_>) = files
-            .iter()
-            .partition(|(path, _)| path.contains("/by-hash/"));
-        for (path, data) in copies.iter().chain(&indexes) {
-            put(&dists.join(path), data)?;
+        let release = files.remove("Release").unwrap_or_default();
+        let mut seals = BTreeMap::new();
+        if let Some(key) = key {
+            seals.insert("InRelease", key.clearsign(&release)?);
+            seals.insert("Release.gpg", key.detached(&release)?);
         }
-        seal(&dists, &sealed, key)?;
-        for architecture in ARCHITECTURES {
-            let dir = format!("main/binary-{architecture}/by-hash/SHA256");
-            forget(&dists.join(&dir), |hash| {
-                kept.contains(hash) || files.contains_key(&format!("{dir}/{hash}"))
-            })?;
-        }
-        Ok(())
+        seals.insert("Release", release);
+        Ok(Issue {
+            kept: hashes_of_release(&dists),
+            dists,
+            files,
+            seals,
+        })
     }
 
     /// The index paragraphs by component and architecture: what was there,
@@ -204,31 +227,20 @@ impl Shelf {
     }
 }
 
-/// Writes Release and its signatures. An unsigned build takes the old
-/// signatures away, which would vouch for another Release.
-fn seal(dists: &Path, release: &[u8], key: Option<&Key>) -> Result<(), Failure> {
-    let signed = match key {
-        Some(key) => Some((key.clearsign(release)?, key.detached(release)?)),
-        None => None,
-    };
-    let (inline, detached) = (dists.join("InRelease"), dists.join("Release.gpg"));
-    if signed.is_none() {
-        for path in [&inline, &detached] {
-            match fs::remove_file(path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Failure::environment(format!(
-                        "removing {}: {e}",
-                        path.display()
-                    )));
-                }
-                _ => {}
+/// An unsigned Release takes the old signatures away, which would vouch for
+/// another one.
+fn unsign(dists: &Path) -> Result<(), Failure> {
+    for name in ["InRelease", "Release.gpg"] {
+        let path = dists.join(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Failure::environment(format!(
+                    "removing {}: {e}",
+                    path.display()
+                )));
             }
+            _ => {}
         }
-    }
-    put(&dists.join("Release"), release)?;
-    if let Some((inline_text, signature)) = signed {
-        put(&detached, &signature)?;
-        put(&inline, &inline_text)?;
     }
     Ok(())
 }
@@ -256,29 +268,35 @@ fn pool_path(product: &Product) -> String {
     format!("pool/main/u/{}/{}", product.package, product.deb_name())
 }
 
-fn forget(dir: &Path, keep: impl Fn(&str) -> bool) -> Result<(), Failure> {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return Ok(());
-    };
-    for entry in entries.flatten() {
-        if !keep(&entry.file_name().to_string_lossy()) {
-            fs::remove_file(entry.path()).map_err(|e| {
-                Failure::environment(format!("removing {}: {e}", entry.path().display()))
-            })?;
-        }
-    }
-    Ok(())
+/// What one suite's directory is to hold.
+struct Issue {
+    dists: PathBuf,
+    /// Hashes that the Release before lists.
+    kept: BTreeSet<String>,
+    /// Indexes and their by-hash copies.
+    files: BTreeMap<String, Vec<u8>>,
+    /// Release, alone or with its signatures.
+    seals: BTreeMap<&'static str, Vec<u8>>,
 }
 
-/// Writes a public file unless it holds just that already.
-pub fn put(path: &Path, data: &[u8]) -> Result<(), Failure> {
-    let same = fs::metadata(path).is_ok_and(|meta| meta.len() == data.len() as u64)
-        && fs::read(path).is_ok_and(|present| present == data);
-    if !same {
-        if let Some(dir) = path.parent() {
-            atomic::create_dir_all(dir, 0o755)?;
+impl Issue {
+    fn forget_old_copies(&self) -> Result<(), Failure> {
+        for architecture in ARCHITECTURES {
+            let dir = format!("main/binary-{architecture}/by-hash/SHA256");
+            let Ok(entries) = fs::read_dir(self.dists.join(&dir)) else {
+                continue;
+            };
+            for entry in entries.flatten() {
+                let hash = entry.file_name().to_string_lossy().into_owned();
+                if !self.kept.contains(&hash) && !self.files.contains_key(&format!("{dir}/{hash}"))
+                {
+                    let path = entry.path();
+                    fs::remove_file(&path).map_err(|e| {
+                        Failure::environment(format!("removing {}: {e}", path.display()))
+                    })?;
+                }
+            }
         }
-        atomic::write(path, data, 0o644)?;
+        Ok(())
     }
-    Ok(())
 }

@@ -7,14 +7,14 @@ use debcrate::{
 };
 
 use super::Built;
+use super::batch::Batch;
 use super::product::{Product, Source};
-use super::repository::put;
 use super::sign::Key;
 use crate::failure::Failure;
 use crate::recipe::suite::Family;
 
 /// Writes each product's source package. The .dsc is signed before its digest
-/// goes into .buildinfo and .changes, and the .changes last.
+/// goes into .buildinfo and .changes; the .changes are written last.
 ///
 /// # Errors
 /// A file cannot be written, or gpg cannot sign.
@@ -24,21 +24,32 @@ pub fn write(
     key: Option<&Key>,
     built: &mut Built,
 ) -> Result<(), Failure> {
+    let mut uploads = Vec::new();
     for product in products {
         if let Some(source) = &product.source {
-            write_one(dir, product, source, key, built)?;
+            uploads.extend(upload(product, source, key, built)?);
         }
     }
-    Ok(())
+    let (mut parts, mut changes) = (Batch::default(), Batch::default());
+    for (path, data) in &uploads {
+        let stage = if path.ends_with(".changes") {
+            &mut changes
+        } else {
+            &mut parts
+        };
+        stage.add(dir.join(path), data);
+    }
+    parts.write()?;
+    changes.write()
 }
 
-fn write_one(
-    dir: &Path,
+/// The files of one upload, by path below `source/`.
+fn upload(
     product: &Product,
     source: &Source,
     key: Option<&Key>,
     built: &mut Built,
-) -> Result<(), Failure> {
+) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let failed = |e: debcrate::Error| Failure::no(format!("{}: {e}", product.package));
     let sign = |text: &[u8]| match key {
         Some(key) => key.clearsign(text),
@@ -86,14 +97,16 @@ fn write_one(
     )
     .map_err(failed)?;
     let SourceFiles { dsc, tar } = files;
+    let mut files = Vec::new();
     for (name, data) in [tar, dsc, buildinfo, (name, sign(&text)?)] {
-        put(&dir.join(product.suite.name).join(&name), &data)?;
-        let path = format!("source/{}/{name}", product.suite.name);
+        let path = format!("{}/{name}", product.suite.name);
+        let sha256 = Checksums::of(&data).sha256;
         built
             .files
-            .push(product.built(path, &Checksums::of(&data).sha256));
+            .push(product.built(format!("source/{path}"), &sha256));
+        files.push((path, data));
     }
-    Ok(())
+    Ok(files)
 }
 
 /// The newest entry of a changelog, from its heading to its last item, and
