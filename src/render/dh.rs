@@ -12,7 +12,7 @@ use crate::recipe::view::SuiteView;
 use super::debconf::DebconfFiles;
 use super::facts::Facts;
 use super::payload::Payload;
-use super::{Error, gzip, relations, text};
+use super::{Error, relations, text};
 
 /// What dh_installdebconf adds to `${misc:Depends}`.
 const DEBCONF: &str = "debconf (>= 0.5) | debconf-2.0";
@@ -70,7 +70,7 @@ pub fn binary(
         }
         if is_compressed(&path, content.len()) {
             let mode = fixed_mode(&path, mode & !0o111);
-            data.file(&format!("{path}.gz"), gzip::gzip_9n(&content), mode)?;
+            data.file(&format!("{path}.gz"), debcrate::gzip(&content), mode)?;
         } else {
             let mode = fixed_mode(&path, mode);
             data.file(&path, content, mode)?;

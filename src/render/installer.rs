@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::recipe::model::{Question, QuestionType, Recipe};
 use crate::recipe::view::package_name;
 
-use super::{Error, gzip, templates, text};
+use super::{Error, templates, text};
 
 /// Where the installer looks for programs to run before it shows the tasks.
 const HOOK: &str = "usr/lib/pre-pkgsel.d/20ubuntu-ha-tasks";
@@ -40,7 +40,7 @@ pub fn initrd_hook() -> Result<Vec<u8>, Error> {
     entry(&mut archive, inode, HOOK, 0o100_755, hook.as_bytes());
     entry(&mut archive, 0, "TRAILER!!!", 0, b"");
     archive.resize(archive.len().next_multiple_of(512), 0);
-    Ok(gzip::gzip_9n(&archive))
+    Ok(debcrate::gzip(&archive))
 }
 
 /// One entry of cpio's newc format: numbers of eight hexadecimal digits, name

@@ -5,7 +5,6 @@ mod date;
 pub mod debconf;
 mod dh;
 mod facts;
-mod gzip;
 pub mod installer;
 mod payload;
 mod relations;
