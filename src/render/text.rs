@@ -101,7 +101,8 @@ pub fn plain(text: &str, width: usize, indent: &str) -> String {
     let mut after_item = false;
     for block in blocks(text) {
         let is_item = matches!(block, Block::Item(_));
-        if !out.is_empty() && !(after_item && is_item) {
+        let joined = after_item && is_item;
+        if !out.is_empty() && !joined {
             out.push(String::new());
         }
         after_item = is_item;
@@ -127,7 +128,8 @@ pub fn extended(text: &str) -> String {
     let mut after_item = false;
     for block in blocks(text) {
         let is_item = matches!(block, Block::Item(_));
-        if !out.is_empty() && !(after_item && is_item) {
+        let joined = after_item && is_item;
+        if !out.is_empty() && !joined {
             out.push(" .".into());
         }
         after_item = is_item;

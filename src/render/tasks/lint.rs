@@ -110,7 +110,7 @@ fn field(number: usize, line: &str) -> Result<Field<'_>, String> {
         return Err(format!("line {number}: is no field; write `Name: value`"));
     };
     let is = |wanted: &&str| wanted.eq_ignore_ascii_case(name);
-    if !known.iter().any(|wanted| is(wanted)) && !name.to_lowercase().starts_with("test-") {
+    if !known.iter().any(is) && !name.to_lowercase().starts_with("test-") {
         return Err(format!(
             "line {number}: tasksel knows no field {name:?}; write one of {}",
             known.join(", ")
