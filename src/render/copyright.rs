@@ -7,7 +7,6 @@ use debcrate::Tree;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::payload::data_of;
 
 /// A `Files:` stanza.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,7 +61,7 @@ pub fn stanzas(tree: Option<&Tree>) -> Result<(Vec<Crate>, Vec<License>), Error>
             .strip_prefix("vendor/")
             .and_then(|rest| rest.split_once('/'))
         {
-            let data = data_of(tree.and_then(|tree| tree.get(path))).unwrap_or_default();
+            let data = tree.and_then(|tree| tree.data(path)).unwrap_or_default();
             crates.entry(name).or_default().push((file, data));
         }
     }
@@ -133,9 +132,16 @@ fn stanza(
     if holders.is_empty() {
         holders = manifest.package.authors;
     }
+    let base = name.rsplit_once('-').map_or(name, |(base, _)| base);
+    let authors = format!("the authors of the crate {base}");
     if holders.is_empty() {
-        let base = name.rsplit_once('-').map_or(name, |(base, _)| base);
-        holders.push(format!("the authors of the crate {base}"));
+        holders.push(authors.clone());
+    }
+    // Some crates give years and no name.
+    for holder in &mut holders {
+        if !holder.contains(char::is_alphabetic) {
+            *holder = format!("{} {authors}", holder.replace("--", "-"));
+        }
     }
     Ok(Crate {
         files: format!("vendor/{name}/*"),
@@ -241,6 +247,14 @@ mod tests {
                 "vendor/plain-2.0.0/LICENSE",
                 "Copyright [yyyy] [name of copyright owner]\n",
             ),
+            (
+                "vendor/years-only-3.0.0/Cargo.toml",
+                "[package]\nlicense = \"Apache-2.0/MIT\"\n",
+            ),
+            (
+                "vendor/years-only-3.0.0/LICENSE-MIT",
+                "Copyright (c) 2016--2017\n",
+            ),
         ]);
         let (crates, licenses) = stanzas(Some(&tree)).unwrap();
         assert_eq!(
@@ -255,6 +269,11 @@ mod tests {
                     files: "vendor/plain-2.0.0/*".into(),
                     holders: vec!["A <a@example.org>".into()],
                     license: "Expat".into(),
+                },
+                Crate {
+                    files: "vendor/years-only-3.0.0/*".into(),
+                    holders: vec!["2016-2017 the authors of the crate years-only".into()],
+                    license: "Apache-2.0 or Expat".into(),
                 },
             ]
         );

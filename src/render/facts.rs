@@ -56,6 +56,8 @@ pub struct Facts {
     pub shown_files: Vec<ShownFile>,
     pub agents: Vec<String>,
     pub tasks: Vec<Task>,
+    /// A task to show the use of tasksel with.
+    pub example_task: String,
     pub test_depends: Vec<&'static str>,
     /// The line below the title of README.Debian.
     pub rule: String,
@@ -138,6 +140,10 @@ impl Facts {
         let dates = dates(recipe)?;
         let newest = dates[0];
         let preseed = installer::preseed_lines(recipe, &sample::answers(&recipe.question));
+        let tasks = match recipe.role.kind {
+            Kind::Tasks => super::tasks::tasks(inputs.roles),
+            _ => Vec::new(),
+        };
         Ok(Facts {
             kind: recipe.role.kind,
             version: view.version.clone(),
@@ -189,10 +195,11 @@ impl Facts {
                 .collect(),
             shown_files: payload.shown_files(recipe),
             agents: payload.agents(),
-            tasks: match recipe.role.kind {
-                Kind::Tasks => super::tasks::tasks(inputs.roles),
-                _ => Vec::new(),
-            },
+            example_task: tasks
+                .last()
+                .map(|task| task.name.clone())
+                .unwrap_or_default(),
+            tasks,
             test_depends: Vec::new(),
             rule: "-".repeat(view.package.len() + " for Debian".len()),
             what: match recipe.role.kind {

@@ -94,7 +94,7 @@ pub fn render(inputs: &Inputs) -> Result<Rendered, Error> {
     let facts = Facts::new(inputs, &view, &payload, asks, licenses)?;
     let texts = source::Texts::render(&facts)?;
     let source_tree = source::tree(&facts, &texts, &payload, debconf.as_ref(), node_tree)?;
-    let node_page = node_tree.and_then(|tree| payload::data_of(tree.get(source::NODE_PAGE)));
+    let node_page = node_tree.and_then(|tree| tree.data(source::NODE_PAGE));
     let own_page = facts.manpage_name();
     let documents = dh::Documents {
         changelog: &texts.changelog,

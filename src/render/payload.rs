@@ -2,19 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use debcrate::Entry;
-
 use crate::recipe::compiled::CompiledRole;
 use crate::recipe::model::{FileSpec, Kind, QuestionType, Recipe};
 use crate::recipe::view::package_name;
 
 use super::facts::{InstallLine, ShownFile};
-use super::{Error, Inputs, installer, sample, tasks};
+use super::{Error, Inputs, installer, sample, tasks, templates};
 
 /// Directory of the source package that mirrors the installed system.
 const MIRROR: &str = "files";
 const AGENTS: &str = "usr/lib/ocf/resource.d/";
 const INSTALLER: &str = "usr/share/ubuntu-ha/installer";
+
+/// Where the shells look for the completions of the node program's source.
+pub const COMPLETIONS: [(&str, &str); 3] = [
+    (
+        "completions/ubuntu-ha.bash",
+        "usr/share/bash-completion/completions/ubuntu-ha",
+    ),
+    (
+        "completions/_ubuntu-ha",
+        "usr/share/zsh/vendor-completions/_ubuntu-ha",
+    ),
+    (
+        "completions/ubuntu-ha.fish",
+        "usr/share/fish/vendor_completions.d/ubuntu-ha.fish",
+    ),
+];
 
 /// A file on its way from the source tree into the package.
 #[derive(Debug)]
@@ -52,6 +66,11 @@ impl Payload {
             ),
             Kind::Node => {
                 payload.compiled(recipe, "usr/share/ubuntu-ha/node.toml".into());
+                for (from, to) in COMPLETIONS {
+                    if let Some(data) = inputs.node_tree.and_then(|tree| tree.data(from)) {
+                        payload.mirrored(to.into(), 0o644, data.to_vec());
+                    }
+                }
                 payload.files.push(File {
                     source: "target/release/ubuntu-ha".into(),
                     path: "usr/sbin/ubuntu-ha".into(),
@@ -174,8 +193,12 @@ impl Payload {
                             .into()
                     }
                 }
-            } else if let Some(agent) = file.path.strip_prefix(AGENTS) {
-                format!("Resource agent ocf:{}.", agent.replace('/', ":"))
+            } else if file.path.starts_with(AGENTS) && file.mode & 0o111 != 0 {
+                format!("Resource agent {}.", templates::ocf(&path))
+            } else if COMPLETIONS.iter().any(|(_, to)| *to == file.path) {
+                "Completion of its options in the shell.".into()
+            } else if file.path == "usr/sbin/ubuntu-ha" {
+                "The program itself.".into()
             } else if file.path.ends_with(".desc") {
                 "The roles as tasksel reads them.".into()
             } else if file.path == format!("{INSTALLER}/pre-pkgsel") {
@@ -187,7 +210,7 @@ impl Payload {
             {
                 format!("Example of a preseed file for {}.", package_name(role))
             } else {
-                "Installed for the role.".into()
+                "Part of the package.".into()
             };
             show(path, what);
         }
@@ -233,12 +256,4 @@ fn mode(file: &FileSpec) -> Result<u32, Error> {
         .ok()
         .filter(|mode| mode & !0o777 == 0)
         .ok_or_else(|| Error::Mode(file.path.clone(), file.mode.clone()))
-}
-
-/// Content of a file of the tree.
-pub fn data_of(entry: Option<&Entry>) -> Option<&[u8]> {
-    match entry {
-        Some(Entry::File { data, .. }) => Some(data),
-        _ => None,
-    }
 }

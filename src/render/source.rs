@@ -1,12 +1,12 @@
 //! The source package: the package's files and the rendered `debian/`.
 
-use debcrate::{Paragraph, Tree};
+use debcrate::{Entry, Paragraph, Tree};
 
 use crate::recipe::model::Kind;
 
 use super::debconf::DebconfFiles;
 use super::facts::Facts;
-use super::payload::Payload;
+use super::payload::{COMPLETIONS, Payload};
 use super::{Error, dh, templates, text};
 
 /// The node program's manual page in its source tree.
@@ -68,7 +68,13 @@ pub fn tree(
     debconf: Option<&DebconfFiles>,
     node_tree: Option<&Tree>,
 ) -> Result<Tree, Error> {
-    let mut tree = node_tree.cloned().unwrap_or_default();
+    let mut tree = Tree::new();
+    for (path, entry) in node_tree.iter().flat_map(|tree| tree.iter()) {
+        let moved = COMPLETIONS.iter().any(|(from, _)| *from == path);
+        if let (Entry::File { data, mode }, false) = (entry, moved) {
+            tree.file(path, data.clone(), *mode)?;
+        }
+    }
     for file in &payload.files {
         // What the build makes has no place in the source.
         if let (Some(data), false) = (&file.data, file.source.starts_with("target/")) {

@@ -31,6 +31,7 @@ static TERA: LazyLock<Tera> = LazyLock::new(|| {
     tera.register_filter("item", |value: &str, _: Kwargs, _: &State| {
         text::item(value)
     });
+    tera.register_filter("ocf", |path: &str, _: Kwargs, _: &State| ocf(path));
     tera.register_filter("shell", |value: &str, _: Kwargs, _: &State| {
         text::shell(value)
     });
@@ -84,4 +85,12 @@ pub fn context<T: Serialize>(facts: &T) -> Result<Context, tera::Error> {
 /// Renders a template with a context made before.
 pub fn with(name: &str, context: &Context) -> Result<String, tera::Error> {
     TERA.render(name, context)
+}
+
+/// `ocf:ubuntu:eucacc` of the path of an agent (OCF 1.1).
+pub fn ocf(path: &str) -> String {
+    let name = path
+        .rsplit_once("/resource.d/")
+        .map_or(path, |(_, name)| name);
+    format!("ocf:{}", name.replace('/', ":"))
 }

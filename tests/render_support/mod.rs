@@ -2,21 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use debcrate::{Entry, Tree};
 use hapkg::recipe::model::Recipe;
 use hapkg::recipe::suite;
 use hapkg::render::debconf::Catalogs;
-use hapkg::render::{Inputs, Rendered, render};
+use hapkg::render::{Error, Inputs, Rendered, render};
 
 /// A recipe with what surrounds it.
 pub struct Source {
     pub recipe: Recipe,
     sources: BTreeMap<String, Vec<u8>>,
     catalogs: Catalogs,
-    roles: Vec<Recipe>,
+    pub roles: Vec<Recipe>,
     pub dependency_changes: Vec<String>,
 }
 
@@ -60,16 +58,7 @@ impl Source {
         }
     }
 
-    /// Puts the relations, files and changelog of another text into the recipe.
-    pub fn add(&mut self, text: &str) {
-        let head = "[role]\nname = \"x\"\nsummary = \"s\"\ndescription = \"d\"\nversion = \"1\"\n";
-        let more: Recipe = toml::from_str(&format!("{head}{text}")).unwrap();
-        self.recipe.packages = more.packages;
-        self.recipe.file.extend(more.file);
-        self.recipe.changelog.extend(more.changelog);
-    }
-
-    pub fn render(&self, suite: &str) -> Rendered {
+    pub fn render(&self, suite: &str) -> Result<Rendered, Error> {
         render(&Inputs {
             recipe: &self.recipe,
             suite: suite::find(suite).unwrap(),
@@ -80,22 +69,5 @@ impl Source {
             node_build: None,
             dependency_changes: &self.dependency_changes,
         })
-        .unwrap()
-    }
-}
-
-/// Writes the files of a tree below a new directory.
-pub fn write_tree(dir: &Path, tree: &Tree) {
-    for (path, entry) in tree.iter() {
-        let path = dir.join(path);
-        match entry {
-            Entry::File { data, mode } => {
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(&path, data).unwrap();
-                fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).unwrap();
-            }
-            Entry::Dir { .. } => fs::create_dir_all(&path).unwrap(),
-            Entry::Symlink { target } => std::os::unix::fs::symlink(target, &path).unwrap(),
-        }
     }
 }
