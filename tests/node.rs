@@ -244,6 +244,21 @@ fn a_wrong_answer_in_the_file_is_named_with_its_line() {
 }
 
 #[test]
+fn a_file_in_another_encoding_is_never_rewritten() {
+    let host = Host::with(&["vip"]);
+    host.write("roles/vip.toml", "");
+    let latin1 = b"vip = \"192.0.2.10/24\"\n# caf\xe9\n";
+    fs::write(host.etc("roles/vip.toml"), latin1).unwrap();
+    let (code, told) = host.configure("vip", "interface eth0\n");
+    assert_eq!(code, 1);
+    assert!(told.contains("vip.toml:2: is not UTF-8"), "{told}");
+    assert_eq!(fs::read(host.etc("roles/vip.toml")).unwrap(), latin1);
+    let (code, told) = host.check(&["vip"]);
+    assert_eq!(code, 1);
+    assert!(told.contains("vip.toml:2: is not UTF-8"), "{told}");
+}
+
+#[test]
 fn passwords_go_to_files_of_their_own() {
     let host = Host::with(&[]);
     let input = format!("{NODES}secret correct horse \"battery\"\n");
@@ -499,4 +514,11 @@ fn a_read_only_disk_leaves_everything_as_it_was() {
         "{told}"
     );
     assert_eq!(left, "");
+}
+
+#[test]
+fn the_transcripts_hold() {
+    trycmd::TestCases::new()
+        .register_bin("ubuntu-ha", Path::new(PROGRAM))
+        .case("tests/cmd/ubuntu-ha/*.toml");
 }

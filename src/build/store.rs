@@ -36,11 +36,6 @@ pub fn kept<E>(
     Ok(data)
 }
 
-/// Whether [`kept`] would answer without `make`.
-pub fn has(cache: &Path, kind: &str, parts: &[&[u8]]) -> bool {
-    cache.join(kind).join(key(parts)).is_file()
-}
-
 /// Length before content, so that no two lists of parts read the same.
 fn key(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
@@ -68,6 +63,10 @@ fn prune(dir: &Path, now: SystemTime) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn has(cache: &Path, kind: &str, parts: &[&[u8]]) -> bool {
+        cache.join(kind).join(key(parts)).is_file()
+    }
 
     fn make(text: &str) -> Result<Vec<u8>, String> {
         Ok(text.as_bytes().to_vec())

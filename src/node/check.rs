@@ -1,12 +1,10 @@
 //! `ubuntu-ha check`: everything that is wrong, all at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
 
-use super::configure::{misplaced_password, not_plain};
+use super::configure::{misplaced_password, not_plain, unknown};
 use super::cross::{self, Checked};
-use super::layout::{Layout, Subject, reading};
+use super::layout::{Layout, Subject};
 use super::problem::{Failure, Problem};
 use super::secrets;
 use super::settings::{self, Settings};
@@ -74,10 +72,10 @@ fn check_one(
         lines: BTreeMap::new(),
         answers: None,
     };
-    let text = match fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let message = "is not there: {} is not configured".replace("{}", &subject.to_string());
+    let text = match layout.read_answers(subject) {
+        Ok(Some(text)) => text,
+        Ok(None) => {
+            let message = format!("is not there: {subject} is not configured");
             problems.push(
                 Problem::new(subject, message)
                     .in_file(file, None)
@@ -85,7 +83,11 @@ fn check_one(
             );
             return Ok(checked);
         }
-        Err(error) => return Err(reading(&file, &error)),
+        Err(Failure::Refused(unread)) => {
+            problems.extend(unread);
+            return Ok(checked);
+        }
+        Err(failure) => return Err(failure),
     };
     let settings = match Settings::parse(&text) {
         Ok(settings) => settings,
@@ -102,15 +104,7 @@ fn check_one(
         checked.lines.insert(name.to_string(), entry.line);
         let question = questions.iter().find(|question| question.name == name);
         let problem = match (question, &entry.value) {
-            (None, _) => {
-                let known = questions.iter().filter(|q| settings::is_kept(q));
-                let known = known.map(|question| question.name.as_str());
-                let remedy = suggest::remedy(name, known);
-                Some(Problem::new(
-                    subject,
-                    format!("{name} is no question of {}; {remedy}", subject.package()),
-                ))
-            }
+            (None, _) => Some(unknown(subject, questions, name)),
             (Some(question), _) if !settings::is_kept(question) => {
                 Some(misplaced_password(layout, subject, name))
             }

@@ -1,17 +1,16 @@
 //! `ubuntu-ha configure`: from answers on stdin to the file in /etc.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::layout::{Layout, Subject, reading};
+use super::layout::{Layout, Subject};
 use super::problem::{Failure, Problem};
 use super::secrets;
 use super::settings::{self, Change, Settings, means};
 use crate::atomic;
 use crate::recipe::answer::{self, Answers};
 use crate::recipe::model::Question;
+use crate::recipe::suggest;
 
 /// How `configure` ended well.
 #[derive(Debug)]
@@ -38,7 +37,13 @@ pub fn configure(layout: &Layout, subject: &Subject, input: &[u8]) -> Result<Con
     problems.extend(secrets::store(layout, subject, questions, &given)?);
 
     let file = layout.answers(subject);
-    let text = read(&file)?;
+    let text = match layout.read_answers(subject) {
+        Err(Failure::Refused(unread)) => {
+            problems.extend(unread);
+            return Err(Failure::Refused(problems));
+        }
+        text => text?,
+    };
     let settings = match Settings::parse(text.as_deref().unwrap_or_default()) {
         Ok(settings) => settings,
         Err(error) => {
@@ -54,8 +59,8 @@ pub fn configure(layout: &Layout, subject: &Subject, input: &[u8]) -> Result<Con
     for (name, entry) in settings.entries() {
         let problem = match questions.iter().find(|question| question.name == name) {
             None => {
-                let message = format!("{name} is no question any more; remove the line");
-                notes.push(Problem::new(subject, message).in_file(file.clone(), Some(entry.line)));
+                let note = unknown(subject, questions, name);
+                notes.push(note.in_file(file.clone(), Some(entry.line)));
                 continue;
             }
             Some(question) if !settings::is_kept(question) => {
@@ -159,15 +164,6 @@ fn read_input(subject: &Subject, input: &[u8]) -> (BTreeMap<String, String>, Vec
     (given, problems)
 }
 
-/// The file's text; `None` where there is no file.
-fn read(path: &Path) -> Result<Option<String>, Failure> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(reading(path, &error)),
-    }
-}
-
 fn changes<'a>(
     questions: &'a [Question],
     settings: &Settings,
@@ -196,6 +192,22 @@ fn changes<'a>(
         }
     }
     changes
+}
+
+/// A name that the role does not ask for, or does not ask for any more.
+pub fn unknown(subject: &Subject, questions: &[Question], name: &str) -> Problem {
+    let known = questions
+        .iter()
+        .filter(|question| settings::is_kept(question));
+    let near = suggest::nearest(name, known.map(|question| question.name.as_str()));
+    let remedy = near.map_or("remove the line".into(), |near| {
+        format!("did you mean `{near}`?")
+    });
+    let package = subject.package();
+    Problem::new(
+        subject,
+        format!("{name} is no question of {package}; {remedy}"),
+    )
 }
 
 /// A password that stands where everybody can read it.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::problem::Failure;
+use super::problem::{Failure, Problem};
 use crate::recipe::compiled::CompiledRole;
 use crate::recipe::suggest;
 
@@ -86,6 +86,26 @@ impl Layout {
         match subject {
             Subject::Cluster => self.etc().join("cluster.toml"),
             Subject::Role(name) => self.etc().join("roles").join(format!("{name}.toml")),
+        }
+    }
+
+    /// The text of the administrator's answers; `None` where there is no file.
+    ///
+    /// # Errors
+    /// The file is not UTF-8, or cannot be read.
+    pub fn read_answers(&self, subject: &Subject) -> Result<Option<String>, Failure> {
+        let path = self.answers(subject);
+        match fs::read(&path) {
+            Ok(data) => String::from_utf8(data).map(Some).map_err(|error| {
+                let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
+                let message = "is not UTF-8; save the file in that encoding";
+                Failure::Refused(vec![
+                    Problem::new(subject, message).in_file(path, Some(line)),
+                ])
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(reading(&path, &error)),
         }
     }
 
