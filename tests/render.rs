@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 
 use debcrate::{Tree, parse_paragraphs};
 use hapkg::recipe::model::Recipe;
-use hapkg::render::Rendered;
 use hapkg::render::tasks::lint_desc;
+use hapkg::render::{Error, Rendered};
 use proptest::prelude::*;
 use render_support::Source;
 use snapbox::assert_data_eq;
@@ -199,7 +199,10 @@ proptest! {
     fn no_recipe_text_leaves_its_place(recipe in hostile()) {
         let mut source = Source::new(ROLE);
         source.recipe = recipe;
-        let rendered = source.render("noble").unwrap();
+        let rendered = match source.render("noble") {
+            Err(Error::Blank(_)) => return Ok(()),
+            other => other.unwrap(),
+        };
         let tree = &rendered.source_tree;
         let expected = role();
         for path in ["debian/control", "debian/copyright"] {

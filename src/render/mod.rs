@@ -78,6 +78,7 @@ pub struct Rendered {
 /// See [`Error`]; a recipe that passed the check gives none of them.
 pub fn render(inputs: &Inputs) -> Result<Rendered, Error> {
     let recipe = inputs.recipe;
+    refuse_blanks(recipe)?;
     let view = view::for_suite(recipe, inputs.suite);
     let is_node = recipe.role.kind == Kind::Node;
     let node_tree = inputs.node_tree.filter(|_| is_node);
@@ -125,9 +126,32 @@ pub fn render(inputs: &Inputs) -> Result<Rendered, Error> {
     })
 }
 
+/// Fields must say something: an empty one is not written at all.
+fn refuse_blanks(recipe: &Recipe) -> Result<(), Error> {
+    let role = &recipe.role;
+    let fields = [
+        ("role.summary", Some(&role.summary)),
+        ("role.description", Some(&role.description)),
+        ("role.maintainer", Some(&role.maintainer)),
+        ("role.homepage", role.homepage.as_ref()),
+    ];
+    let authors = recipe
+        .changelog
+        .iter()
+        .map(|change| ("changelog.author", change.author.as_ref()));
+    for (name, value) in fields.into_iter().chain(authors) {
+        if value.is_some_and(|value| text::line(value).is_empty()) {
+            return Err(Error::Blank(name));
+        }
+    }
+    Ok(())
+}
+
 /// Why a recipe could not be rendered.
 #[derive(Debug)]
 pub enum Error {
+    /// A field of the recipe that holds nothing but blanks.
+    Blank(&'static str),
     /// A template and what it is given do not fit.
     Template(String),
     /// The debconf side could not be rendered.
@@ -167,6 +191,7 @@ impl From<debcrate::Error> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::Blank(name) => write!(f, "{name} is blank; fill it or leave it out"),
             Error::Template(text) | Error::Debconf(text) | Error::Format(text) => f.write_str(text),
             Error::Desc(problems) => write!(f, "the task description: {}", problems.join("; ")),
             Error::Date(text) => write!(
