@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// How the members of a .deb are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
-    /// xz, preset 6 (3 for up to 256 KiB): what every suite reads.
+    /// xz, preset 6 (1 for up to 256 KiB): what every suite reads.
     #[default]
     Xz,
     /// gzip, level 9.
@@ -98,14 +98,14 @@ pub(crate) fn read_limited(reader: &mut dyn Read, what: &str, limit: u64) -> Res
 }
 
 /// Members up to this size, all but those with programs in them, are
-/// compressed by the fast presets: the others take four times as long to save
-/// one byte in thirty.
+/// compressed by the fast presets: the others take several times as long to
+/// save a few bytes in a hundred.
 const SMALL: usize = 256 << 10;
 
 /// The dictionary is cut to the data: a match cannot reach farther back, and
 /// setting up 8 MiB costs more than a small member's compression.
 fn xz(data: &[u8]) -> std::result::Result<Vec<u8>, liblzma::stream::Error> {
-    let preset = if data.len() <= SMALL { 3 } else { 6 };
+    let preset = if data.len() <= SMALL { 1 } else { 6 };
     let dictionary = data.len().next_power_of_two().clamp(4 << 10, 8 << 20);
     let mut options = LzmaOptions::new_preset(preset)?;
     options.dict_size(dictionary as u32);
