@@ -19,6 +19,9 @@ pub struct Texts {
     pub copyright: String,
     pub rules: String,
     pub install: String,
+    pub manpages: String,
+    pub clean: Option<String>,
+    pub source_format: String,
     pub readme: String,
     pub manpage: String,
     pub tests_control: String,
@@ -39,6 +42,12 @@ impl Texts {
             copyright: render("copyright")?,
             rules: render("rules")?,
             install: render("install")?,
+            manpages: render("manpages")?,
+            clean: match facts.kind {
+                Kind::Node => Some(render("clean")?),
+                _ => None,
+            },
+            source_format: render("source-format")?,
             readme: render("README.Debian")?,
             manpage: match facts.kind {
                 Kind::Node => String::new(),
@@ -90,20 +99,15 @@ pub fn tree(
     debian("rules", &texts.rules, 0o755)?;
     debian("install", &texts.install, 0o644)?;
     debian("README.Debian", &texts.readme, 0o644)?;
-    debian(
-        "source/format",
-        include_str!("../../debian-templates/source-format.tera"),
-        0o644,
-    )?;
+    debian("source/format", &texts.source_format, 0o644)?;
+    debian("manpages", &texts.manpages, 0o644)?;
     debian("tests/control", &texts.tests_control, 0o644)?;
     debian("tests/install-and-configure", &texts.test, 0o755)?;
-    if facts.kind == Kind::Node {
-        debian("manpages", &format!("{NODE_PAGE}\n"), 0o644)?;
-        debian("clean", "debian/cargo-home/\ntarget/\n", 0o644)?;
-    } else {
-        let page = facts.manpage_name();
-        debian("manpages", &format!("debian/{page}\n"), 0o644)?;
-        debian(&page, &texts.manpage, 0o644)?;
+    if let Some(clean) = &texts.clean {
+        debian("clean", clean, 0o644)?;
+    }
+    if facts.kind != Kind::Node {
+        debian(&facts.manpage_name(), &texts.manpage, 0o644)?;
     }
     if let Some(files) = debconf {
         if !files.templates_source.is_empty() {
