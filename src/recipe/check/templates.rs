@@ -136,6 +136,14 @@ fn check_reference(
             let message = format!("an answer to `{name}` has no field `{field}`");
             checker.part(path, part, message, remedy);
         }
+        _ if question.kind == QuestionType::Password => checker.part(
+            path,
+            part,
+            format!(
+                "`{name}` is a password, and every node shows its configuration to whoever asks"
+            ),
+            "leave the password out; what needs it reads its file under /etc/ubuntu-ha/secrets",
+        ),
         _ if !kinds.contains(&question.kind) => {
             let wanted: Vec<&str> = kinds.iter().map(|kind| kind_name(*kind)).collect();
             checker.part(
