@@ -110,6 +110,14 @@ fn result_names_every_file_with_its_digest() {
 }
 
 #[test]
+fn relative_output_directory_and_task_of_the_index() {
+    let dir = TempDir::new().unwrap();
+    done(build(Path::new(RECIPES), Path::new("dist"), &[]).current_dir(dir.path()));
+    let entry = &packages(&dir.path().join("dist"))[0];
+    assert_eq!(entry.get("Task"), Some("ubuntu-ha-vip"));
+}
+
+#[test]
 fn same_recipes_give_the_same_bytes_anywhere() {
     let dir = TempDir::new().unwrap();
     let (one, two) = (dir.path().join("one"), dir.path().join("a/longer/two"));

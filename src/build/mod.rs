@@ -90,8 +90,10 @@ pub fn build(request: &Request<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Built
         source: request.source,
     };
     let key = request.sign.map(sign::Key::find).transpose()?;
-    let _held = repository::hold(request.out)?;
-    let shelf = repository::Shelf::read(&request.out.join("apt"), &suites)?;
+    let out = std::path::absolute(request.out)
+        .map_err(|e| Failure::usage(format!("{}: {e}", request.out.display())))?;
+    let _held = repository::hold(&out)?;
+    let shelf = repository::Shelf::read(&out.join("apt"), &suites)?;
 
     let jobs: Vec<(&'static Suite, &Loaded)> = suites
         .iter()
@@ -109,18 +111,13 @@ pub fn build(request: &Request<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Built
     }
     shelf.publish(&products, key.as_ref(), &mut built)?;
     if request.source {
-        upload::write(
-            &request.out.join("source"),
-            &products,
-            key.as_ref(),
-            &mut built,
-        )?;
+        upload::write(&out.join("source"), &products, key.as_ref(), &mut built)?;
     }
     if let Some(tasks) = products.iter().find(|product| product.kind == Kind::Tasks) {
         let name = "installer/ubuntu-ha.cpio.gz";
         let data = installer::initrd_hook().map_err(|e| Failure::no(e.to_string()))?;
         let mut batch = batch::Batch::default();
-        batch.add(request.out.join(name), &data);
+        batch.add(out.join(name), &data);
         batch.write()?;
         built
             .files

@@ -54,7 +54,11 @@ impl Workshop {
         } else {
             None
         };
-        Ok(Parts { deb, source })
+        Ok(Parts {
+            deb,
+            task: None,
+            source,
+        })
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Product {
     pub maintainer: String,
     /// The .deb's control paragraph.
     pub control: Paragraph,
+    /// Its task, for the index: no suite's lintian takes the field in a .deb.
+    pub task: Option<String>,
     pub deb: Vec<u8>,
     pub checksums: Checksums,
     /// The source package, when wanted.
@@ -55,6 +57,8 @@ pub struct Source {
 /// What differs in how the packages of a recipe come about.
 pub struct Parts {
     pub deb: Vec<u8>,
+    /// What the apt index says in its field Task.
+    pub task: Option<String>,
     pub source: Option<Source>,
 }
 
@@ -116,6 +120,7 @@ impl Workshop {
         };
         Ok(Parts {
             deb: pack(suite, &rendered)?,
+            task: rendered.task.clone(),
             source: if self.source {
                 Some(source(&rendered)?)
             } else {
@@ -185,6 +190,7 @@ fn finish(
         suite,
         kind: one.recipe.role.kind,
         maintainer: one.recipe.role.maintainer.clone(),
+        task: parts.task,
         package: view.package,
         version: view.version,
         checksums: Checksums::of(&parts.deb),

@@ -183,8 +183,11 @@ impl Shelf {
             }
         }
         for product in products {
-            let entry =
+            let mut entry =
                 packages_paragraph(&product.control, &pool_path(product), &product.checksums)?;
+            if let Some(task) = &product.task {
+                entry.set("Task", task)?;
+            }
             entries.insert(identity(&entry), entry);
         }
         let mut packages: BTreeMap<(String, String), Vec<Paragraph>> = BTreeMap::new();
