@@ -21,8 +21,9 @@ pub fn plain(suite: &Suite, progress: Progress) -> Result<Base, Stop> {
     Ok(chroot::base(suite, &[], progress)?)
 }
 
-/// Everything the roles depend on or recommend, tasksel and both frontends;
-/// no source but ours can be added to it, so a test downloads nothing.
+/// Everything the roles depend on or recommend, tasksel, both frontends, and
+/// debconf-i18n as every installed system has it. It knows no mirror, so a
+/// test downloads nothing.
 ///
 /// # Errors
 /// `Failed`: a dependency cannot be installed.
@@ -32,7 +33,7 @@ pub fn roles(world: &World, suite: &Suite, progress: Progress) -> Result<Base, S
     let recommends = foreign(&packages, "Recommends").join(" ");
     let script = format!(
         r#"export DEBIAN_FRONTEND=noninteractive
-set -- {depends} tasksel whiptail libterm-readline-gnu-perl locales
+set -- {depends} debconf-i18n libterm-readline-gnu-perl locales tasksel whiptail
 for package in {recommends}; do
     if [ -n "$(apt-cache madison "$package")" ]; then
         set -- "$@" "$package"
@@ -70,17 +71,23 @@ pub fn build(suite: &Suite, depends: &str, progress: Progress) -> Result<Base, S
     Ok(chroot::base(suite, &include, progress)?)
 }
 
-/// The paragraphs of a repository's index of a suite.
+/// The paragraphs of a repository's indexes of a suite.
 ///
 /// # Errors
-/// `Failed`: it cannot be read.
+/// `Failed`: one cannot be read.
 pub fn packages(dist: &Path, suite: &Suite) -> Result<Vec<Paragraph>, Stop> {
-    let path = dist.join(format!(
-        "apt/dists/{}/main/binary-amd64/Packages",
-        suite.name
-    ));
-    let text = fs::read_to_string(&path).during(format_args!("reading {}", path.display()))?;
-    parse_paragraphs(&text).map_err(|e| Stop::failed(format!("{}: {e}", path.display())))
+    let mut all = Vec::new();
+    for architecture in ["all", "amd64"] {
+        let path = dist.join(format!(
+            "apt/dists/{}/main/binary-{architecture}/Packages",
+            suite.name
+        ));
+        let text = fs::read_to_string(&path).during(format_args!("reading {}", path.display()))?;
+        let paragraphs = parse_paragraphs(&text)
+            .map_err(|e| Stop::failed(format!("{}: {e}", path.display())))?;
+        all.extend(paragraphs);
+    }
+    Ok(all)
 }
 
 /// Names of other people's packages in a relation field of all packages.

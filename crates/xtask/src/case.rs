@@ -123,6 +123,12 @@ const TABLE: &[(&str, Spread, When, Run)] = &[
     ),
     ("dialog", Spread::Some(NOT_VIP), When::All, frontend::dialog),
     (
+        "spanish",
+        Spread::Some(&["vip"]),
+        When::Always,
+        frontend::spanish,
+    ),
+    (
         "reconfigure",
         Spread::Roles,
         When::Always,

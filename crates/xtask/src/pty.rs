@@ -101,19 +101,23 @@ impl Terminal {
     /// # Errors
     /// `Failed` with what was shown, when it does not come or the program ends.
     pub fn wait_for(&self, text: &str) -> Result<(), Stop> {
-        self.wait_for_any(&[text]).map(|_| ())
+        let wanted = flat(text);
+        self.wait(&format!("{text:?}"), |shown| {
+            flat(&plain(&shown.since)).contains(&wanted).then_some(())
+        })
     }
 
-    /// Waits until one of the texts has been written since the last keys, and
-    /// tells which.
+    /// Waits until a line written since the last keys starts with one of the
+    /// texts, and tells with which.
     ///
     /// # Errors
     /// As [`Terminal::wait_for`].
-    pub fn wait_for_any(&self, texts: &[&str]) -> Result<usize, Stop> {
-        let wanted: Vec<String> = texts.iter().map(|text| flat(text)).collect();
-        self.wait(&format!("{texts:?}"), |shown| {
-            let fresh = flat(&plain(&shown.since));
-            wanted.iter().position(|text| fresh.contains(text))
+    pub fn wait_for_line(&self, starts: &[&str]) -> Result<usize, Stop> {
+        self.wait(&format!("a line {starts:?}"), |shown| {
+            let fresh = plain(&shown.since);
+            starts
+                .iter()
+                .position(|start| fresh.lines().any(|line| line.starts_with(start)))
         })
     }
 
@@ -313,7 +317,7 @@ mod tests {
             "stty -echo; printf 'Name: '; read -r n; echo \"hello $n\"",
         ]);
         let mut terminal = Terminal::start(&command, Duration::from_secs(20)).unwrap();
-        assert_eq!(terminal.wait_for_any(&["Surname:", "Name:"]).unwrap(), 1);
+        assert_eq!(terminal.wait_for_line(&["ame:", "Name:"]).unwrap(), 1);
         terminal.send("alpha\r").unwrap();
         terminal.wait_for("hello alpha").unwrap();
         let (status, text) = terminal.finish().unwrap();

@@ -16,6 +16,7 @@ use crate::stop::{During, Stop};
 /// in chroots. `Some` is the oldest version that will do.
 const TESTS: &[(&str, Option<&str>)] = &[
     ("ca-certificates", None),
+    ("cpio", None),
     ("debian-archive-keyring", None),
     ("faketime", None),
     ("gcc", None),

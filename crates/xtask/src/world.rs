@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use hapkg::recipe::answer::{Answer, validate};
 use hapkg::recipe::model::{Question, Recipe};
@@ -130,7 +130,8 @@ fn repositories(hapkg: &Path, scratch: &Path, keyring: &Path) -> Result<(), Stop
             .arg("--recipes")
             .arg(&recipes)
             .arg("--out")
-            .arg(&dist);
+            .arg(&dist)
+            .stdout(Stdio::null());
         show(&mut build)?;
     }
     // The agent that gpg started serves this key alone.

@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 
 use hapkg::build::chroot::Network;
 use hapkg::recipe::model::{Priority, Question, QuestionType};
+use hapkg::render::debconf::Catalogs;
 
 use super::{answers, snapshot};
 use crate::bases;
 use crate::case::Case;
+use crate::host;
 use crate::machine::Machine;
 use crate::pty::Terminal;
 use crate::stop::Stop;
 
 /// Empties the line that a frontend has filled in.
 const EMPTY_LINE: &str = "\u{1}\u{b}";
-/// debconf's readline frontend goes one question back.
-const BACK: &str = "\u{15}";
+/// Page up: debconf's readline frontend goes one question back. Its other key,
+/// Ctrl-U, is the terminal's own.
+const BACK: &str = "\u{1b}[5~";
 
 /// A question as it comes up in the dialogue.
 struct Asked<'a> {
@@ -138,7 +141,7 @@ fn converse(
         .collect();
     let mut stepped_back = [false; 2];
     loop {
-        let seen = terminal.wait_for_any(&prompts)?;
+        let seen = terminal.wait_for_line(&prompts)?;
         let Some(one) = all.get(seen) else {
             return Ok(visits);
         };
@@ -159,12 +162,14 @@ fn converse(
             stepped_back[package] = true;
             let first = &packages[package][0];
             terminal.send(BACK)?;
-            terminal.wait_for(&first.question.prompt).map_err(|stop| {
-                Stop::failed(format!(
-                    "{BACK:?} did not go back to {}: {stop}",
-                    first.question.name
-                ))
-            })?;
+            terminal
+                .wait_for_line(&[&first.question.prompt])
+                .map_err(|stop| {
+                    Stop::failed(format!(
+                        "{BACK:?} did not go back to {}: {stop}",
+                        first.question.name
+                    ))
+                })?;
             // What was answered is offered again.
             if first.question.kind != QuestionType::Password {
                 terminal.wait_for(&first.answer)?;
@@ -175,15 +180,37 @@ fn converse(
         let wrong = mistake(question.kind).filter(|_| *count == 1);
         if let Some(wrong) = wrong {
             terminal.send(&typed(question, wrong))?;
-            terminal.wait_for(&question.prompt).map_err(|stop| {
-                Stop::failed(format!(
-                    "{wrong:?} was taken for an answer to {}: {stop}",
-                    question.name
-                ))
-            })?;
+            terminal
+                .wait_for_line(&[&question.prompt])
+                .map_err(|stop| {
+                    Stop::failed(format!(
+                        "{wrong:?} was taken for an answer to {}: {stop}",
+                        question.name
+                    ))
+                })?;
         }
         terminal.send(&typed(question, &one.answer))?;
     }
+}
+
+/// In a Spanish locale the questions are Spanish, as recipes/po/es.po has them.
+pub fn spanish(case: &Case) -> Result<(), Stop> {
+    let base = bases::roles(case.world, case.suite, &|_| ())?;
+    let catalogs = Catalogs::load(&host::root().join("recipes/po"))
+        .map_err(|e| Stop::failed(e.to_string()))?;
+    case.on(&base, Network::Off, |machine| {
+        let [node, _] = asked(case)?;
+        let first = node
+            .first()
+            .ok_or_else(|| Stop::failed("the node package asks nothing"))?;
+        let prompt = catalogs
+            .translation("es", &first.question.prompt)
+            .ok_or_else(|| Stop::failed(format!("{} has no translation", first.question.name)))?;
+        let terminal = machine.terminal(
+            "LANG=es_ES.UTF-8 DEBIAN_FRONTEND=readline apt-get -q -y install ubuntu-ha-node",
+        )?;
+        terminal.wait_for_line(&[prompt]).map(|_| ())
+    })
 }
 
 /// The full-screen frontend: one mistake, one step back, and the right
@@ -213,34 +240,37 @@ fn draw(terminal: &mut Terminal, packages: &[Vec<Asked>; 2]) -> Result<(), Stop>
     // The question before, in the same package.
     let mut previous: Option<(&Asked, bool)> = None;
     while !left.is_empty() {
-        let prompts: Vec<&str> = left
-            .iter()
-            .map(|one| one.question.prompt.as_str())
-            .collect();
-        let one = left.remove(terminal.wait_for_screen_any(&prompts)?);
+        let signs: Vec<&str> = left.iter().map(|one| sign(one.question)).collect();
+        let one = left.remove(terminal.wait_for_screen_any(&signs)?);
         let question = one.question;
         let of_node = packages[0].iter().any(|other| std::ptr::eq(other, one));
         if let Some((before, _)) = previous.filter(|(_, same)| *same == of_node && !stepped_back) {
             stepped_back = true;
             // Escape, told from the start of a longer key by the pause after it.
             terminal.send("\u{1b}")?;
-            terminal.wait_for_screen(&before.question.prompt)?;
+            terminal.wait_for_screen(sign(before.question))?;
             terminal.send("\r")?;
-            terminal.wait_for_screen(&question.prompt)?;
+            terminal.wait_for_screen(sign(question))?;
         }
         if let (Some(wrong), false) = (mistake(question.kind), erred) {
             erred = true;
             terminal.send(&format!("{EMPTY_LINE}{wrong}\r"))?;
-            terminal.wait_until_gone(&question.help)?;
+            terminal.wait_until_gone(sign(question))?;
             // The error is a message of its own.
-            terminal.send("\r")?;
             terminal.wait_for_screen(&question.prompt)?;
+            terminal.send("\r")?;
+            terminal.wait_for_screen(sign(question))?;
         }
         terminal.send(&keys(question, &one.answer))?;
-        terminal.wait_until_gone(&question.prompt)?;
+        terminal.wait_until_gone(sign(question))?;
         previous = Some((one, of_node));
     }
     terminal.wait_for(&format!("{} 0", Machine::FINISHED))
+}
+
+/// What only the question's own box shows; an error names the prompt too.
+fn sign(question: &Question) -> &str {
+    question.help.trim().lines().next().unwrap_or_default()
 }
 
 /// What is typed for an answer in a dialog box.

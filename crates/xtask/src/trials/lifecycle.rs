@@ -127,7 +127,7 @@ fn accept_all(machine: &Machine, case: &Case) -> Result<String, Stop> {
         "DEBIAN_FRONTEND=readline dpkg-reconfigure {}",
         case.package()
     ))?;
-    while terminal.wait_for_any(&prompts)? != prompts.len() - 1 {
+    while terminal.wait_for_line(&prompts)? != prompts.len() - 1 {
         terminal.send("\r")?;
     }
     let (_, shown) = terminal.finish()?;

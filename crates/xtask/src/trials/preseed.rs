@@ -26,9 +26,8 @@ pub fn preseed(case: &Case) -> Result<(), Stop> {
             &["/etc/ubuntu-ha", "/usr/", "/var/lib/ubuntu-ha"],
         )?;
 
-        machine.apt(&format!(
-            "install --reinstall {package} ubuntu-ha-node ubuntu-ha-resource-agents"
-        ))?;
+        let ours = machine.sh("dpkg-query -W -f '${Package} ' 'ubuntu-ha-*'")?;
+        machine.apt(&format!("install --reinstall {ours}"))?;
         snapshot::only_changed(&installed, &snapshot::take(machine)?, &[])?;
 
         machine.apt(&format!("remove {package}"))?;

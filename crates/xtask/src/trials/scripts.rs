@@ -8,6 +8,7 @@ use crate::bases;
 use crate::case::Case;
 use crate::host::{files_below, fresh_dir, output, read};
 use crate::stop::{During, Stop};
+use crate::trials::tasks::unpack_installer;
 
 /// Maintainer scripts, resource agents, build rules' scripts, tests and the
 /// installer's hook: no remark of shellcheck.
@@ -29,29 +30,16 @@ pub fn shellcheck(case: &Case) -> Result<(), Stop> {
                 .arg(scratch.join(name)),
         )?;
     }
-    for dir in ["source", "installer"] {
-        let dir = match dir {
-            "source" => case.world.new.join(dir).join(case.suite.name),
-            _ => case.world.new.join(dir),
-        };
-        for file in files_below(&dir)? {
-            let from = dir.join(&file);
-            if file.to_string_lossy().ends_with(".tar.xz") {
-                let to = scratch.join(&file);
-                fs::create_dir_all(&to).during("unpacking a source")?;
-                let unpack = ["-x", "--exclude", "*/vendor/*", "-C"];
-                read(
-                    Command::new("tar")
-                        .args(unpack)
-                        .arg(&to)
-                        .arg("-f")
-                        .arg(&from),
-                )?;
-            } else {
-                let to = scratch.join("installer").join(&file);
-                fs::create_dir_all(to.parent().unwrap_or(&scratch)).during("copying")?;
-                fs::copy(&from, &to).during("copying the installer's hook")?;
-            }
+    unpack_installer(case.world, &scratch.join("installer"))?;
+    let sources = case.world.new.join("source").join(case.suite.name);
+    for file in files_below(&sources)? {
+        if file.to_string_lossy().ends_with(".tar.xz") {
+            let to = scratch.join(&file);
+            fs::create_dir_all(&to).during("unpacking a source")?;
+            let unpack = ["-x", "--exclude", "*/vendor/*", "-C"];
+            let mut tar = Command::new("tar");
+            tar.args(unpack).arg(&to).arg("-f").arg(sources.join(&file));
+            read(&mut tar)?;
         }
     }
     let scripts = scripts(&scratch)?;
@@ -61,6 +49,10 @@ pub fn shellcheck(case: &Case) -> Result<(), Stop> {
     let done = output(
         Command::new("shellcheck")
             .args(["--format", "gcc", "--external-sources"])
+            .args([
+                "--source-path",
+                "ubuntu-ha-resource-agents/usr/share/ubuntu-ha/agents",
+            ])
             .args(&scripts)
             .current_dir(&scratch),
     )?;

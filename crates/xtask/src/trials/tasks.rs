@@ -1,13 +1,18 @@
 //! The roles as tasks: tasksel, apt, and what the Debian installer runs in
 //! its target.
 
+use std::path::Path;
+use std::process::Command;
+
 use hapkg::build::chroot::Network;
 
 use super::answers;
 use crate::bases;
 use crate::case::Case;
+use crate::host::{fresh_dir, read};
 use crate::machine::Machine;
 use crate::stop::Stop;
+use crate::world::World;
 
 /// tasksel lists the roles beside the tasks it had before, and installs one.
 pub fn tasksel(case: &Case) -> Result<(), Stop> {
@@ -78,10 +83,32 @@ pub fn installer(case: &Case) -> Result<(), Stop> {
     })
 }
 
+/// Unpacks what is put behind the installer's initrd, as its kernel does.
+///
+/// # Errors
+/// There is none, or it is no archive of that kind.
+pub fn unpack_installer(world: &World, into: &Path) -> Result<(), Stop> {
+    fresh_dir(into)?;
+    let archive = world.new.join("installer/ubuntu-ha.cpio.gz");
+    let script = "gzip -dc \"$1\" | cpio --quiet -i -d --no-absolute-filenames";
+    read(
+        Command::new("sh")
+            .current_dir(into)
+            .args(["-euc", script, "sh"])
+            .arg(archive),
+    )
+    .map(|_| ())
+}
+
 /// Runs the hook of the installer's initrd, twice, with the installer's own
 /// commands replaced.
 fn menu(machine: &Machine, case: &Case) -> Result<(), Stop> {
-    machine.bind(&case.world.new.join("installer"), "/srv/installer")?;
+    let initrd = case
+        .world
+        .scratch
+        .join(format!("initrd-{}-{}", case.suite.name, case.role));
+    unpack_installer(case.world, &initrd)?;
+    machine.bind(&initrd, "/srv/installer")?;
     machine.write(
         "/srv/bin/apt-install",
         b"#!/bin/sh\nexec apt-get -q -y install \"$@\"\n",
@@ -92,7 +119,7 @@ fn menu(machine: &Machine, case: &Case) -> Result<(), Stop> {
     machine.sh(&format!(
         "chmod 0755 /srv/bin/*; test -e {descs} || printf 'Task: standard\\nSection: user\\nDescription: standard system\\n Nothing more.\\n' >{descs}"
     ))?;
-    let run = "hook=$(find /srv/installer -type f -path '*pre-pkgsel.d*'); PATH=/srv/bin:$PATH UBUNTU_HA_TARGET=/ DEBIAN_FRONTEND=noninteractive sh \"$hook\"";
+    let run = "PATH=/srv/bin:$PATH UBUNTU_HA_TARGET=/ DEBIAN_FRONTEND=noninteractive /srv/installer/usr/lib/pre-pkgsel.d/*";
     machine.sh(run)?;
     let once = machine.read(descs)?;
     machine.sh(run)?;
