@@ -38,7 +38,7 @@ pub fn build() -> Result<(), Stop> {
         let again = ["run", "--quiet", "--release", "--package", "xtask", "--"];
         return show(cargo().args(again).args(["bench", "build"]));
     }
-    setup::setup()?;
+    setup::build()?;
     setup::bench()?;
     let hapkg = world::release_hapkg()?;
     let scratch = root().join("target/xtask/bench");

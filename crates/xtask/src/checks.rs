@@ -15,7 +15,7 @@ use crate::{run, setup, world};
 /// # Errors
 /// `Environment`: nothing can be said about what was tested.
 pub fn test(all: bool, filter: Option<&str>, reuse: bool) -> Result<ExitCode, Stop> {
-    setup::setup()?;
+    setup::tests()?;
     let mut report = Report::default();
     let done = run_all(all, filter, reuse, &mut report);
     report.write(&root().join("dist/report"))?;

@@ -73,7 +73,7 @@ enum Bench {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Setup => setup::setup().map(|()| ExitCode::SUCCESS),
+        Command::Setup => setup::tests().map(|()| ExitCode::SUCCESS),
         Command::Build { args } => build(&args),
         Command::Test(test) => checks::test(test.all, test.filter.as_deref(), test.reuse),
         Command::Bench { what: Bench::Build } => bench::build().map(|()| ExitCode::SUCCESS),
@@ -86,7 +86,7 @@ fn main() -> ExitCode {
 
 /// `hapkg build` keeps its own exit code.
 fn build(args: &[String]) -> Result<ExitCode, Stop> {
-    setup::setup()?;
+    setup::build()?;
     let hapkg = world::release_hapkg()?;
     let status = std::process::Command::new(&hapkg)
         .current_dir(host::root())

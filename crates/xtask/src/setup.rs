@@ -12,13 +12,14 @@ use std::process::{Command, Stdio};
 use crate::host::{as_root, output, read, say};
 use crate::stop::{During, Stop};
 
-/// What building and testing runs on the host itself; everything else happens
-/// in chroots. `Some` is the oldest version that will do.
-const TESTS: &[(&str, Option<&str>)] = &[
+/// What building runs on the host itself; the rest happens in chroots. `Some`
+/// is the oldest version that will do.
+const BUILD: &[(&str, Option<&str>)] = &[
     ("ca-certificates", None),
     ("cpio", None),
     ("debian-archive-keyring", None),
-    ("faketime", None),
+    // mmdebstrap learns from it which family a suite is of.
+    ("distro-info-data", None),
     ("gcc", None),
     ("gpg", None),
     ("gpg-agent", None),
@@ -26,10 +27,28 @@ const TESTS: &[(&str, Option<&str>)] = &[
     ("gpgv", None),
     ("libc6-dev", None),
     ("mmdebstrap", Some("1.4")),
-    ("shellcheck", None),
     ("ubuntu-keyring", None),
     ("xz-utils", None),
 ];
+
+/// What the tests run on the host beside it, apart from [`AGENT_TOOLS`].
+const TESTS: &[(&str, Option<&str>)] = &[
+    ("cpio", None),
+    ("debconf", None),
+    ("debhelper", None),
+    ("dpkg-dev", None),
+    ("expect", None),
+    ("faketime", None),
+    ("gettext", None),
+    ("groff", None),
+    ("libxml2-utils", None),
+    ("lintian", None),
+    ("po-debconf", None),
+    ("shellcheck", None),
+];
+
+/// The package with ocf-tester and ocf-shellfuncs, in Ubuntu and in Debian.
+const AGENT_TOOLS: [&str; 2] = ["resource-agents-common", "resource-agents"];
 
 /// What the comparison with other tools runs.
 const BENCH: &[(&str, Option<&str>)] = &[
@@ -40,19 +59,36 @@ const BENCH: &[(&str, Option<&str>)] = &[
     ("time", None),
 ];
 
-/// Installs what is missing for `cargo xtask build` and `test`.
+/// Installs what is missing for `cargo xtask build`.
 ///
 /// # Errors
 /// `Environment`: not Debian or Ubuntu, no root, or apt failed.
-pub fn setup() -> Result<(), Stop> {
-    install(TESTS)?;
+pub fn build() -> Result<(), Stop> {
+    install(BUILD)?;
+    toolchain()
+}
+
+/// Installs what is missing for `cargo xtask build` and `test`.
+///
+/// # Errors
+/// As [`build`].
+pub fn tests() -> Result<(), Stop> {
+    let release = fs::read_to_string("/etc/os-release").during("reading /etc/os-release")?;
+    let [ubuntu, debian] = AGENT_TOOLS;
+    let agents = if field(&release, "ID") == Some("ubuntu") {
+        ubuntu
+    } else {
+        debian
+    };
+    let wanted: Vec<_> = [BUILD, TESTS, &[(agents, None)]].concat();
+    install(&wanted)?;
     toolchain()
 }
 
 /// Installs what is missing for `cargo xtask bench`.
 ///
 /// # Errors
-/// As [`setup`].
+/// As [`build`].
 pub fn bench() -> Result<(), Stop> {
     install(BENCH)
 }
