@@ -148,7 +148,7 @@ fn maps<K: Ord + std::fmt::Debug + Clone, V: PartialEq>(
 
 /// The first line that differs, of texts; sizes and place, of others.
 fn content(a: &[u8], b: &[u8]) -> String {
-    if let (Ok(a), Ok(b)) = (str::from_utf8(a), str::from_utf8(b)) {
+    if let (Ok(a), Ok(b)) = (std::str::from_utf8(a), std::str::from_utf8(b)) {
         let (mut left, mut right) = (a.lines(), b.lines());
         for number in 1.. {
             match (left.next(), right.next()) {

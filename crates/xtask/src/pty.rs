@@ -3,7 +3,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -84,7 +83,7 @@ impl Terminal {
             }),
             Condvar::new(),
         ));
-        let keys = File::from(OwnedFd::from(master));
+        let keys = File::from(master);
         let screen = keys.try_clone().during(what)?;
         let reader = Arc::clone(&shown);
         std::thread::spawn(move || follow(screen, &reader));

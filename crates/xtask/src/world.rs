@@ -232,9 +232,12 @@ fn recipe(path: &Path, context: Context) -> Result<Recipe, Stop> {
     load(path, &context).map_err(|problems| Stop::failed(problems.to_string()))
 }
 
+/// Values by question.
+type Answers = BTreeMap<String, String>;
+
 /// The tables `[cluster]` and `[role]` of an answers file, values as debconf
 /// has them.
-fn answers(path: &Path) -> Result<(BTreeMap<String, String>, BTreeMap<String, String>), Stop> {
+fn answers(path: &Path) -> Result<(Answers, Answers), Stop> {
     let what = format!("reading {}", path.display());
     let text = fs::read_to_string(path).map_err(|e| Stop::failed(format!("{what}: {e}")))?;
     let table: toml::Table = text
