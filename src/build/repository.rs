@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use debcrate::{Paragraph, Release, packages_paragraph, suite_files};
@@ -33,6 +34,8 @@ pub fn hold(out: &Path) -> Result<fs::File, Failure> {
     let failed =
         |e: std::io::Error| Failure::environment(format!("locking {}: {e}", path.display()));
     let file = fs::File::create(&path).map_err(failed)?;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+        .map_err(failed)?;
     file.lock().map_err(failed)?;
     Ok(file)
 }
