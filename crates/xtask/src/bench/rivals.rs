@@ -8,7 +8,7 @@ use super::{Row, median};
 use crate::host::{files_below, fresh_dir, read, root, say, show, write};
 use crate::stop::{During, Stop};
 
-const CARGO_DEB: &str = "3";
+const CARGO_DEB: &str = "^3";
 
 fn row(what: &str, runs: usize, mut command: impl FnMut() -> Command) -> Result<Row, Stop> {
     say(&format!("measuring {what}"));
