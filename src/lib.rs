@@ -8,6 +8,7 @@ pub mod atomic;
 pub mod build;
 #[cfg(feature = "packager")]
 pub mod cli;
+pub mod cluster;
 #[cfg(feature = "packager")]
 pub mod failure;
 pub mod node;

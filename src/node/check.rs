@@ -17,6 +17,8 @@ use crate::recipe::suggest;
 pub struct Report {
     pub subjects: Vec<Subject>,
     pub problems: Vec<Problem>,
+    /// The answers themselves, of everything that is installed.
+    pub checked: Vec<Checked>,
 }
 
 /// Holds the answers of `wanted`, or of everything where that is empty,
@@ -55,7 +57,11 @@ pub fn check(layout: &Layout, wanted: &[Subject]) -> Result<Report, Failure> {
         subjects.retain(|subject| wanted.contains(subject));
         problems.retain(|problem| wanted.contains(&problem.subject));
     }
-    Ok(Report { subjects, problems })
+    Ok(Report {
+        subjects,
+        problems,
+        checked,
+    })
 }
 
 fn check_one(

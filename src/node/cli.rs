@@ -8,17 +8,17 @@ use clap::{Parser, Subcommand};
 
 use super::check::{self, Report};
 use super::configure;
+use super::host::Host;
 use super::json;
 use super::layout::{Layout, Subject};
 use super::problem::Failure;
+use super::{apply, guard, join, leave, maintain, plan, setup, status, token};
 
 /// Write and check the configuration of a high-availability node
 #[derive(Debug, Parser)]
 #[command(name = "ubuntu-ha", version)]
-#[command(
-    after_help = "Exit status: 0 done, 1 the answers are incomplete or invalid, \
-    2 used wrongly, 3 a file could not be read or written."
-)]
+#[command(after_help = "Exit status: 0 done, 1 the answer is no, \
+    2 used wrongly, 3 the environment failed.")]
 struct Cli {
     /// Work below DIR instead of /
     #[arg(long, global = true, value_name = "DIR", default_value = "/")]
@@ -52,6 +52,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Token(token::Args),
+    Join(join::Args),
+    Leave(leave::Args),
+    Status(status::Args),
+    Maintain(maintain::Args),
+    #[command(hide = true)]
+    Guard(guard::Args),
+    #[command(hide = true)]
+    Setup(setup::Args),
 }
 
 /// The command line itself, for the manual page and completions.
@@ -64,9 +75,19 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let layout = Layout::new(cli.root);
+    let host = Host::new(layout.clone());
     let done = match &cli.command {
         Command::Configure { subject } => run_configure(&layout, subject),
         Command::Check { subjects, json } => run_check(&layout, subjects, *json),
+        Command::Plan(args) => plan::run(&host, args),
+        Command::Apply(args) => apply::run(&host, args),
+        Command::Token(args) => token::run(&host, args),
+        Command::Join(args) => join::run(&host, args),
+        Command::Leave(args) => leave::run(&host, args),
+        Command::Status(args) => status::run(&host, args),
+        Command::Maintain(args) => maintain::run(&host, args),
+        Command::Guard(args) => guard::run(&host, args),
+        Command::Setup(args) => setup::run(&host, args),
     };
     ExitCode::from(match done {
         Ok(code) => code,
@@ -130,7 +151,7 @@ fn tell(failure: &Failure) {
         Failure::Usage { message, remedy } => {
             eprintln!("ubuntu-ha: {message}; {remedy}\nTry 'ubuntu-ha --help'.");
         }
-        Failure::Environment { message, remedy } => {
+        Failure::Failed { message, remedy } | Failure::Environment { message, remedy } => {
             eprintln!("ubuntu-ha: {message}; {remedy}");
         }
     }

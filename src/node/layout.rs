@@ -67,7 +67,7 @@ impl fmt::Display for Subject {
 }
 
 /// The directories of one host, all below `root`: `/`, but in tests.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Layout {
     root: PathBuf,
 }
@@ -75,6 +75,21 @@ pub struct Layout {
 impl Layout {
     pub fn new(root: PathBuf) -> Self {
         Self { root }
+    }
+
+    /// `/`, but in tests.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path of the host, `/etc/corosync/corosync.conf` or without the slash.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// What the program remembers between runs; mode 0700.
+    pub fn state(&self) -> PathBuf {
+        self.root.join("var/lib/ubuntu-ha")
     }
 
     pub fn etc(&self) -> PathBuf {

@@ -4,11 +4,27 @@ pub mod cli;
 #[cfg(feature = "packager")]
 pub mod man;
 
+mod apply;
 mod check;
 mod configure;
 mod cross;
+mod guard;
+mod host;
+mod join;
+mod journal;
 mod json;
+mod key;
 mod layout;
+mod leave;
+mod live;
+mod loaded;
+mod maintain;
+mod plan;
+mod platform;
 mod problem;
 mod secrets;
 mod settings;
+mod setup;
+mod status;
+mod storage;
+mod token;

@@ -61,13 +61,20 @@ pub enum Failure {
     Refused(Vec<Problem>),
     /// The command was used wrongly: exit 2.
     Usage { message: String, remedy: String },
-    /// A file could not be read or written: exit 3.
+    /// It was tried, did not succeed, and was put back as far as it can be:
+    /// exit 1.
+    Failed { message: String, remedy: String },
+    /// A file could not be read or written, a program is missing: exit 3.
     Environment { message: String, remedy: String },
 }
 
 impl Failure {
     pub fn usage(message: String, remedy: String) -> Self {
         Self::Usage { message, remedy }
+    }
+
+    pub fn failed(message: String, remedy: String) -> Self {
+        Self::Failed { message, remedy }
     }
 
     pub fn environment(message: String, remedy: String) -> Self {
@@ -77,7 +84,7 @@ impl Failure {
     /// 1, 2 or 3.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_) => 1,
+            Self::Refused(_) | Self::Failed { .. } => 1,
             Self::Usage { .. } => 2,
             Self::Environment { .. } => 3,
         }

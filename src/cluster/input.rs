@@ -1,0 +1,73 @@
+//! What a cluster is designed from.
+
+use std::collections::BTreeMap;
+
+use crate::recipe::answer::Answers;
+use crate::recipe::compiled::CompiledRole;
+
+/// Everything that a design depends on; the same input gives the same bytes.
+#[derive(Debug)]
+pub struct Input<'a> {
+    /// Answers to the node recipe's questions, valid on their own.
+    pub cluster: &'a Answers,
+    /// The roles of the cluster, sorted by name.
+    pub roles: Vec<RoleAnswers<'a>>,
+    pub platform: &'a Platform,
+}
+
+/// A role and the valid answers to its questions.
+#[derive(Debug)]
+pub struct RoleAnswers<'a> {
+    pub role: &'a CompiledRole,
+    pub answers: &'a Answers,
+}
+
+/// The software that the configuration is for.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    /// Major and minor version of pacemaker.
+    pub pacemaker: (u32, u32),
+    pub drbd: DrbdVersion,
+    /// What each agent says of itself, by its full name (`ocf:heartbeat:IPaddr2`,
+    /// `stonith:fence_ipmilan`). An agent that is not named here is refused when
+    /// `agents_known`, else it is taken on trust.
+    pub agents: BTreeMap<String, AgentMetadata>,
+    /// Whether `agents` is the whole truth of the host.
+    pub agents_known: bool,
+}
+
+/// Which configuration syntax the DRBD kernel module wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrbdVersion {
+    V8_4,
+    V9,
+}
+
+/// Parameters of an agent (OCF 1.1, 5.2; fence agents say it the same way).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AgentMetadata {
+    pub parameters: BTreeMap<String, Parameter>,
+    pub actions: Vec<String>,
+}
+
+/// One parameter of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parameter {
+    pub required: bool,
+    /// `string`, `integer`, `boolean`, `select`, `second`.
+    pub kind: String,
+    pub default: Option<String>,
+    /// The parameter that replaces this one.
+    pub deprecated: bool,
+}
+
+/// Something that must be changed before there can be a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The role it is about; `None` for the cluster's own settings.
+    pub role: Option<String>,
+    /// The question whose answer has to change, where it is one.
+    pub question: Option<String>,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}

@@ -1,0 +1,1 @@
+//! The key of corosync, from the cluster's secret.

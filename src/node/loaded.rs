@@ -1,0 +1,113 @@
+//! From the files of this host to the cluster it shall be.
+
+use std::collections::BTreeSet;
+
+use super::check::{self, Report};
+use super::host::Host;
+use super::layout::Subject;
+use super::platform;
+use super::problem::{Failure, Problem};
+use crate::cluster::{Desired, Input, Refusal, RoleAnswers, design};
+use crate::recipe::answer::Answers;
+use crate::recipe::compiled::CompiledRole;
+
+/// Valid answers, and what they amount to.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Answers of the node recipe; the passwords among them.
+    pub cluster: Answers,
+    /// Roles that are installed and answered, sorted by name.
+    pub roles: Vec<(CompiledRole, Answers)>,
+    pub desired: Desired,
+}
+
+impl Loaded {
+    /// The member that this host is.
+    ///
+    /// # Errors
+    /// The list of nodes does not have it.
+    pub fn me(&self, host: &Host) -> Result<u32, Failure> {
+        let name = host.name()?;
+        let me = self
+            .desired
+            .members
+            .iter()
+            .find(|member| member.name == name);
+        me.map(|member| member.id).ok_or_else(|| {
+            let known: Vec<&str> = self
+                .desired
+                .members
+                .iter()
+                .map(|m| m.name.as_str())
+                .collect();
+            let message = format!(
+                "nodes: this host is {name}, but the nodes are {}; write the name that \
+                 `uname -n` prints",
+                known.join(", ")
+            );
+            let file = host.layout.answers(&Subject::Cluster);
+            Failure::Refused(vec![
+                Problem::new(&Subject::Cluster, message).in_file(file, None),
+            ])
+        })
+    }
+}
+
+/// Reads, checks and designs.
+///
+/// # Errors
+/// [`Failure::Refused`]: every problem of the answers, or of their design, at
+/// once. [`Failure::Environment`]: a file or an agent cannot be read.
+pub fn load(host: &Host) -> Result<Loaded, Failure> {
+    let Report {
+        problems, checked, ..
+    } = check::check(&host.layout, &[])?;
+    if !problems.is_empty() {
+        return Err(Failure::Refused(problems));
+    }
+    let mut cluster = Answers::new();
+    let mut roles = Vec::new();
+    for one in checked {
+        match (one.subject, one.answers) {
+            (Subject::Cluster, Some(answers)) => cluster = answers,
+            (Subject::Role(_), Some(answers)) => roles.push((one.role, answers)),
+            (_, None) => {}
+        }
+    }
+    let agents: BTreeSet<String> = crate::cluster::agents(
+        &cluster,
+        roles
+            .iter()
+            .map(|(role, answers)| RoleAnswers { role, answers }),
+    );
+    let platform = platform::detect(host, &agents)?;
+    let input = Input {
+        cluster: &cluster,
+        roles: roles
+            .iter()
+            .map(|(role, answers)| RoleAnswers { role, answers })
+            .collect(),
+        platform: &platform,
+    };
+    let desired = design(&input).map_err(|refusals| {
+        Failure::Refused(refusals.into_iter().map(|r| problem(host, r)).collect())
+    })?;
+    Ok(Loaded {
+        cluster,
+        roles,
+        desired,
+    })
+}
+
+fn problem(host: &Host, refusal: Refusal) -> Problem {
+    let subject = refusal.role.map_or(Subject::Cluster, Subject::Role);
+    let message = match refusal.question {
+        Some(question) => format!("{question}: {}", refusal.message),
+        None => refusal.message,
+    };
+    let file = host.layout.answers(&subject);
+    let command = subject.reconfigure();
+    Problem::new(&subject, message)
+        .in_file(file, None)
+        .mend_by(command)
+}
