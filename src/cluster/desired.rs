@@ -147,3 +147,10 @@ pub enum FilesystemOn {
     },
     Path(String),
 }
+
+impl Desired {
+    /// stub
+    pub fn cib_redacted(&self) -> String {
+        self.cib.clone()
+    }
+}

@@ -5,7 +5,10 @@
 
 mod design;
 mod desired;
+pub mod graph;
 mod input;
+pub mod show;
+pub mod simulate;
 
 pub use design::{agents, design};
 pub use desired::{Desired, DesiredFile, FenceDevice, Fencing, FilesystemOn, Member, Storage};
