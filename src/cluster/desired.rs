@@ -147,10 +147,3 @@ pub enum FilesystemOn {
     },
     Path(String),
 }
-
-impl Desired {
-    /// stub
-    pub fn cib_redacted(&self) -> String {
-        self.cib.clone()
-    }
-}
