@@ -3,6 +3,7 @@
 //! Nothing here reads a file, a clock or the environment, or runs a program:
 //! `hapkg plan` on a laptop and `ubuntu-ha apply` on a node design the same.
 
+mod check;
 mod cib;
 mod corosync;
 mod design;
