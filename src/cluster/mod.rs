@@ -13,6 +13,7 @@ mod expand;
 mod fence;
 mod fence_agent;
 mod input;
+mod metadata;
 mod redact;
 mod refuse;
 mod sbd;
