@@ -116,6 +116,7 @@ fn desired(args: &Args, recipes: &Path) -> Result<Desired, Failure> {
             answers: &answers,
         }],
         platform: &platform,
+        ids: &std::collections::BTreeMap::new(),
     };
     design(&input).map_err(|refusals| {
         let lines: Vec<String> = refusals

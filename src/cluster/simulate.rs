@@ -200,7 +200,8 @@ fn read(text: &str, event: Event) -> Result<Run, String> {
                 node: get("target"),
                 action: get("op"),
             });
-        } else if node.has_tag_name("rsc_action") && get("op") != "monitor" && get("op") != "notify"
+        } else if node.has_tag_name("rsc_action")
+            && !matches!(get("op").as_str(), "monitor" | "notify" | "cancel")
         {
             steps.push(Step::Action {
                 resource: plain(&get("resource")),
