@@ -331,7 +331,7 @@ fn changelog(view: &SuiteView, dates: &[Date], dependency_changes: &[String]) ->
 }
 
 fn asked(question: &Question) -> Asked {
-    let kind = type_name(question.kind);
+    let kind = question.kind.name().replace('-', " ");
     let priority = match question.priority {
         Priority::Critical => "critical",
         Priority::High => "high",
@@ -368,22 +368,6 @@ fn asked(question: &Question) -> Asked {
         help: question.help.clone(),
         rules,
         rules_sentence: format!("{sentence}."),
-    }
-}
-
-fn type_name(kind: QuestionType) -> &'static str {
-    match kind {
-        QuestionType::Address => "address",
-        QuestionType::AddressPrefix => "address/prefix",
-        QuestionType::HostName => "host name",
-        QuestionType::NodeList => "list of nodes",
-        QuestionType::BlockDevice => "block device",
-        QuestionType::Path => "path",
-        QuestionType::Integer => "integer",
-        QuestionType::Choice => "choice",
-        QuestionType::Boolean => "boolean",
-        QuestionType::Password => "password",
-        QuestionType::Text => "string",
     }
 }
 
