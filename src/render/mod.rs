@@ -1,7 +1,6 @@
 //! A recipe as a debian/ tree and as the binary package that dh would build.
 
 mod copyright;
-mod date;
 pub mod debconf;
 mod dh;
 mod facts;
