@@ -14,7 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use base::{Base, base, chosen_mirror};
-pub use host::cache_dir;
+pub use host::{as_root, cache_dir};
 pub use trial::{Network, Trial};
 
 /// How long a base serves before it is made anew.
