@@ -248,7 +248,8 @@ fn policy(suite: &Suite) -> [u32; 3] {
     std::array::from_fn(|_| parts.next().unwrap_or(0))
 }
 
-fn build_depends(kind: Kind, suite: &Suite) -> Vec<String> {
+/// What a package's source needs to build, as in Build-Depends.
+pub fn build_depends(kind: Kind, suite: &Suite) -> Vec<String> {
     let mut list = vec!["debhelper-compat (= 13)".to_owned()];
     if kind == Kind::Node {
         list.extend(

@@ -26,6 +26,8 @@ use debconf::Catalogs;
 use facts::Facts;
 use payload::Payload;
 
+pub use facts::build_depends;
+
 /// What a package is made from.
 #[derive(Debug)]
 pub struct Inputs<'a> {
