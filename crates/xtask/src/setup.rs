@@ -45,6 +45,7 @@ const TESTS: &[(&str, Option<&str>)] = &[
     ("groff", None),
     ("libxml2-utils", None),
     ("lintian", None),
+    ("pacemaker-cli-utils", None),
     ("po-debconf", None),
     ("shellcheck", None),
 ];
