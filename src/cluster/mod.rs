@@ -19,11 +19,13 @@ mod refuse;
 mod sbd;
 mod settings;
 mod storage;
+mod structure;
 mod xml;
 
 pub use cib::NODES_PROPERTY;
 pub use corosync::{MARK, node_ids};
 pub use design::{agents, design};
-pub use desired::{Desired, DesiredFile, FenceDevice, Fencing, FilesystemOn, Member, Storage};
+pub use desired::{Desired, DesiredFile, FenceDevice, Fencing, FilesystemOn, Member};
+pub use desired::{Part, PartKind, Storage};
 pub use input::{AgentMetadata, DrbdVersion, Input, Parameter, Platform, Refusal, RoleAnswers};
 pub use redact::redact;
