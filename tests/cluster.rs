@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use hapkg::cluster::Desired;
+use hapkg::recipe::answer::validate;
 use setup::{Cluster, golden};
 
 const IPV6_NODES: &str = "alpha=2001:db8:1::11,2001:db8:2::11 beta=2001:db8:1::12,2001:db8:2::12";
@@ -51,7 +52,7 @@ fn clusters() -> Vec<(&'static str, Cluster)> {
         (
             "vip-qdevice",
             ipmi(Cluster::example("vip"))
-                .answer("qdevice", "192.0.2.20")
+                .answer("qdevice", "quorum.example.org")
                 .answer("token", "1000"),
         ),
         (
@@ -205,8 +206,9 @@ fn resources_know_what_they_stand_in() {
         assert_eq!(inside, part.inside.as_deref(), "{part:?}");
         assert_eq!(part.agent.is_some(), element.has_tag_name("primitive"));
     }
+    let devices = desired.resources.iter().filter(|part| part.role.is_none());
     assert_eq!(
-        desired.resources_of("advanced").count() + 2,
+        desired.resources_of("advanced").count() + devices.count(),
         desired.resources.len()
     );
 }
@@ -271,5 +273,16 @@ fn every_id_of_a_cib_is_an_id_and_its_own() {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), all, "{name}");
+    }
+}
+
+#[test]
+fn the_answers_of_the_clusters_could_be_given() {
+    for (name, cluster) in clusters() {
+        let texts = cluster.cluster.iter();
+        let texts = texts.map(|(name, answer)| (name.clone(), answer.text()));
+        if let Err(problems) = validate(&setup::node_questions(), &texts.collect()) {
+            panic!("{name}: {problems:?}");
+        }
     }
 }
