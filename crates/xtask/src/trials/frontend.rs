@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use hapkg::build::chroot::Network;
-use hapkg::recipe::model::{Priority, Question, QuestionType};
+use hapkg::recipe::model::{Priority, Question, QuestionType, alternatives};
 use hapkg::render::debconf::Catalogs;
 
 use super::{answers, snapshot};
@@ -46,7 +46,8 @@ fn shown<'a>(questions: &'a [Question], given: &BTreeMap<String, String>) -> Vec
         question.when.iter().all(|(name, wanted)| {
             questions
                 .iter()
-                .any(|other| other.name == *name && answer(other) == *wanted)
+                .filter(|other| other.name == *name)
+                .any(|other| alternatives(wanted).any(|one| one == answer(other)))
         })
     };
     questions
