@@ -136,7 +136,11 @@ pub(super) fn host_name(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
-pub(super) fn node_list(text: &str) -> Result<Vec<Node>, String> {
+/// `NAME=ADDRESS` for each node, further links after commas.
+///
+/// # Errors
+/// What is wrong and what to write instead.
+pub fn node_list(text: &str) -> Result<Vec<Node>, String> {
     let mut nodes: Vec<Node> = Vec::new();
     let (mut names, mut addresses) = (BTreeSet::new(), BTreeSet::new());
     for entry in text.split_whitespace() {
