@@ -19,6 +19,7 @@ mod leave;
 mod live;
 mod loaded;
 mod maintain;
+mod members;
 mod plan;
 mod platform;
 mod problem;

@@ -1,5 +1,9 @@
 //! `ubuntu-ha token`.
 
+mod clock;
+mod format;
+mod ledger;
+
 use super::host::Host;
 use super::problem::Failure;
 

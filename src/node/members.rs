@@ -1,0 +1,287 @@
+//! The list of nodes, which every member keeps in its own cluster.toml and the
+//! running cluster in its CIB, so that a member that was away learns of others.
+//!
+//! A node's id is its place in the list: it is only ever extended at its end,
+//! or cut there.
+
+use std::time::Duration;
+
+use super::host::Host;
+use super::layout::{Layout, Subject};
+use super::problem::{Failure, Problem};
+use super::settings::{self, Change};
+use crate::atomic;
+use crate::recipe::answer::{Answer, Node, node_list};
+use crate::recipe::model::Question;
+
+/// The property set of the CIB that is the program's own.
+const SET: &str = "ubuntu-ha";
+const NODES: &str = "ubuntu-ha-nodes";
+const CONTROLLERS: &str = "ubuntu-ha-controllers";
+const REMOVED: &str = "ubuntu-ha-removed";
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What the running cluster says of its nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lists {
+    pub nodes: Vec<Node>,
+    /// Management controllers, where fencing uses them.
+    pub controllers: Vec<Node>,
+    /// Names of nodes that were taken off the list.
+    pub removed: Vec<String>,
+}
+
+/// The list of nodes in a CIB; `None` where it has none that can be read.
+pub fn nodes_from_cib(cib: &str) -> Option<Vec<Node>> {
+    Lists::from_cib(cib).map(|lists| lists.nodes)
+}
+
+impl Lists {
+    /// Reads the program's own properties of a CIB.
+    pub fn from_cib(cib: &str) -> Option<Self> {
+        let document = roxmltree::Document::parse(cib).ok()?;
+        let value = |name: &str| {
+            let mut pairs = document.descendants().filter(|node| {
+                node.has_tag_name("nvpair")
+                    && node.attribute("name") == Some(name)
+                    && node
+                        .parent_element()
+                        .is_some_and(|set| set.attribute("id") == Some(SET))
+            });
+            pairs.next().and_then(|pair| pair.attribute("value"))
+        };
+        Some(Self {
+            nodes: node_list(value(NODES)?).ok()?,
+            controllers: value(CONTROLLERS)
+                .and_then(|text| node_list(text).ok())
+                .unwrap_or_default(),
+            removed: value(REMOVED)
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(Into::into)
+                .collect(),
+        })
+    }
+
+    /// The property set for `cibadmin --modify`.
+    pub fn to_cib(&self) -> String {
+        let pair = |name: &str, value: &str| {
+            let value = escape(value);
+            format!("<nvpair id=\"{name}\" name=\"{name}\" value=\"{value}\"/>")
+        };
+        let text = |nodes: &[Node]| Answer::NodeList(nodes.to_vec()).text();
+        format!(
+            "<cluster_property_set id=\"{SET}\">{}{}{}</cluster_property_set>",
+            pair(NODES, &text(&self.nodes)),
+            pair(CONTROLLERS, &text(&self.controllers)),
+            pair(REMOVED, &self.removed.join(" ")),
+        )
+    }
+
+    /// Writes the property set into the running cluster's CIB.
+    ///
+    /// # Errors
+    /// Pacemaker does not run, or refuses.
+    pub fn publish(&self, host: &Host) -> Result<(), Failure> {
+        let args = [
+            "--modify",
+            "--allow-create",
+            "--scope",
+            "crm_config",
+            "--xml-pipe",
+        ];
+        let done = host.run_with("cibadmin", &args, self.to_cib().as_bytes(), LIMIT)?;
+        if done.success {
+            return Ok(());
+        }
+        Err(Failure::failed(
+            format!(
+                "writing the list of nodes to the CIB: {}",
+                done.last_words()
+            ),
+            "look at `ubuntu-ha status`, then run the command again".into(),
+        ))
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;")
+}
+
+/// `ours`, brought up to the cluster's list; `None` where there is nothing to
+/// take over. What the administrator changed here stays for `check` and
+/// `apply` to judge.
+pub fn merge(ours: &[Node], theirs: &[Node], removed: &[String]) -> Option<Vec<Node>> {
+    let stays = |node: &&Node| !removed.contains(&node.name);
+    let kept: Vec<Node> = ours.iter().filter(stays).cloned().collect();
+    let wanted: Vec<Node> = theirs.iter().filter(stays).cloned().collect();
+    let merged = if wanted.starts_with(&kept) {
+        wanted
+    } else {
+        kept
+    };
+    (merged != ours && !merged.is_empty()).then_some(merged)
+}
+
+/// Takes over what the running cluster's CIB says of its nodes into this
+/// host's cluster.toml; says what changed, or `None`. Keep that file in the
+/// journal first.
+///
+/// # Errors
+/// cluster.toml cannot be read or written.
+pub fn adopt(host: &Host, cib: &str) -> Result<Option<String>, Failure> {
+    let Some(theirs) = Lists::from_cib(cib) else {
+        return Ok(None);
+    };
+    let ours = read(&host.layout)?;
+    let nodes = merge(&ours.nodes, &theirs.nodes, &theirs.removed);
+    let controllers = match ours.controllers.is_empty() {
+        true => None,
+        false => merge(&ours.controllers, &theirs.controllers, &theirs.removed),
+    };
+    let Some(text) = edited(&host.layout, nodes.as_deref(), controllers.as_deref())? else {
+        return Ok(None);
+    };
+    write(&host.layout, &text)?;
+    let names = |nodes: &[Node]| -> Vec<String> { nodes.iter().map(|n| n.name.clone()).collect() };
+    let nodes = names(nodes.as_deref().unwrap_or(&ours.nodes));
+    Ok(Some(format!(
+        "took the list of nodes over from the running cluster: {}",
+        nodes.join(", ")
+    )))
+}
+
+/// The lists of cluster.toml; empty where they are not answered, or not valid.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read(layout: &Layout) -> Result<Lists, Failure> {
+    let text = layout.read_answers(&Subject::Cluster)?.unwrap_or_default();
+    let settings = settings::Settings::parse(&text).map_err(|e| no_toml(layout, &e))?;
+    let list = |name: &str| {
+        let value = settings.get(name).and_then(|entry| entry.value.as_deref());
+        value
+            .and_then(|text| node_list(text).ok())
+            .unwrap_or_default()
+    };
+    Ok(Lists {
+        nodes: list("nodes"),
+        controllers: list("ipmi_addresses"),
+        removed: Vec::new(),
+    })
+}
+
+/// The text of cluster.toml with other lists, comments kept; `None` where
+/// nothing is given.
+///
+/// # Errors
+/// The file, or the package's questions, cannot be read.
+pub fn edited(
+    layout: &Layout,
+    nodes: Option<&[Node]>,
+    controllers: Option<&[Node]>,
+) -> Result<Option<String>, Failure> {
+    let questions = layout.load(&Subject::Cluster)?.question;
+    let question = |name: &str| questions.iter().find(|question| question.name == name);
+    let answers = [("nodes", nodes), ("ipmi_addresses", controllers)];
+    let answers: Vec<(&Question, Answer)> = answers
+        .into_iter()
+        .filter_map(|(name, nodes)| {
+            let answer = Answer::NodeList(nodes?.to_vec());
+            Some((question(name)?, answer))
+        })
+        .collect();
+    if answers.is_empty() {
+        return Ok(None);
+    }
+    let text = layout.read_answers(&Subject::Cluster)?.unwrap_or_default();
+    let changes: Vec<Change<'_>> = answers
+        .iter()
+        .map(|(question, answer)| Change::Set(question, answer))
+        .collect();
+    let text = settings::edit(&text, &changes).map_err(|e| no_toml(layout, &e))?;
+    Ok(Some(text))
+}
+
+/// Replaces cluster.toml, which keeps its mode and owner.
+///
+/// # Errors
+/// It cannot be written; it is then as it was.
+pub fn write(layout: &Layout, text: &str) -> Result<(), Failure> {
+    let path = layout.answers(&Subject::Cluster);
+    Ok(atomic::replace(&path, text.as_bytes(), 0o644)?)
+}
+
+fn no_toml(layout: &Layout, error: &settings::SyntaxError) -> Failure {
+    let message = format!("{}; this is no TOML", error.message);
+    Failure::Refused(vec![
+        Problem::new(&Subject::Cluster, message)
+            .in_file(layout.answers(&Subject::Cluster), Some(error.line)),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = "alpha=192.0.2.11 beta=192.0.2.12";
+    const THREE: &str = "alpha=192.0.2.11 beta=192.0.2.12 gamma=192.0.2.13";
+
+    fn nodes(text: &str) -> Vec<Node> {
+        node_list(text).unwrap()
+    }
+
+    #[test]
+    fn the_property_set_reads_back() {
+        let lists = Lists {
+            nodes: nodes(THREE),
+            controllers: nodes("alpha=203.0.113.11 beta=203.0.113.12"),
+            removed: vec!["delta".into(), "epsilon".into()],
+        };
+        let cib = format!(
+            "<cib><configuration><crm_config><cluster_property_set id=\"cib-bootstrap-options\">\
+             <nvpair id=\"x\" name=\"ubuntu-ha-nodes\" value=\"bad\"/></cluster_property_set>{}\
+             </crm_config></configuration></cib>",
+            lists.to_cib()
+        );
+        assert_eq!(Lists::from_cib(&cib), Some(lists));
+        assert_eq!(nodes_from_cib(&cib), Some(nodes(THREE)));
+    }
+
+    #[test]
+    fn a_cib_without_a_list_gives_none() {
+        for cib in ["", "<cib/>", "<cib"] {
+            assert_eq!(nodes_from_cib(cib), None, "{cib}");
+        }
+        let empty = Lists::default().to_cib();
+        assert_eq!(nodes_from_cib(&empty), None);
+    }
+
+    #[test]
+    fn a_longer_list_is_taken_over_and_a_shorter_one_is_not() {
+        let (two, three) = (nodes(TWO), nodes(THREE));
+        assert_eq!(merge(&two, &three, &[]), Some(three.clone()));
+        assert_eq!(merge(&three, &two, &[]), None);
+        assert_eq!(merge(&two, &two, &[]), None);
+    }
+
+    #[test]
+    fn a_removed_node_goes_from_both() {
+        let (two, three) = (nodes(TWO), nodes(THREE));
+        let gamma = ["gamma".to_string()];
+        assert_eq!(merge(&three, &two, &gamma), Some(two.clone()));
+        assert_eq!(merge(&three, &three, &gamma), Some(two.clone()));
+        assert_eq!(merge(&two, &two, &gamma), None);
+    }
+
+    #[test]
+    fn what_was_changed_here_is_not_overwritten() {
+        let moved = nodes("alpha=192.0.2.11 beta=192.0.2.99");
+        assert_eq!(merge(&moved, &nodes(THREE), &[]), None);
+        let other = nodes("beta=192.0.2.12 alpha=192.0.2.11");
+        assert_eq!(merge(&other, &nodes(THREE), &[]), None);
+    }
+}
