@@ -431,6 +431,10 @@ pub fn words(host: &Host, filesystems: &[Filesystem<'_>]) -> Result<String, Fail
     for (filesystem, directory) in directories(filesystems) {
         words.push(holding(host, filesystem, directory)?.word());
     }
+    if words.is_empty() {
+        // An empty value would be none.
+        return Ok("nothing".into());
+    }
     Ok(words.join(","))
 }
 

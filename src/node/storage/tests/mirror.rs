@@ -265,6 +265,7 @@ fn killed_at_every_step_of_either_node_the_next_run_finishes() {
     stops.extend(beta.seen.into_iter().map(|name| ("beta", name)));
     assert!(stops.len() >= 12, "{stops:?}");
     for (node, name) in &stops {
+        eprintln!("{node} is killed at {name}");
         let world = start();
         let original = Tree::read(&world.root("alpha").join("var/lib/eucalyptus")).unwrap();
         let outcomes = run(&world, &wanted, Some((node, name)));

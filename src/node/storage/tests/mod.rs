@@ -8,7 +8,7 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -53,19 +53,30 @@ impl Steps for Trace {
     }
 }
 
-/// A host with the machine's own programs and kernel, and files of its own.
+/// A host with the machine's own programs and devices, and files of its own.
+/// Its kernel has every module, and what a role needs is installed.
 fn host_with_real_tools(root: &Path) -> Host {
-    for name in ["usr", "etc", "var/lib", "srv"] {
+    for name in ["usr/sbin", "etc", "var/lib", "srv"] {
         fs::create_dir_all(root.join(name)).unwrap();
     }
-    for (name, real) in [
-        ("usr/sbin", "/usr/sbin"),
-        ("usr/bin", "/usr/bin"),
-        ("dev", "/dev"),
-        ("proc", "/proc"),
-        ("sys", "/sys"),
+    for name in ["usr/bin", "dev", "proc", "sys"] {
+        symlink(Path::new("/").join(name), root.join(name)).unwrap();
+    }
+    let programs = root.join("usr/sbin");
+    for name in [
+        "modprobe",
+        "drbdadm",
+        "lvmlockd",
+        "dlm_controld",
+        "sbd",
+        "mkfs.gfs2",
     ] {
-        symlink(real, root.join(name)).unwrap();
+        fs::write(programs.join(name), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(programs.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for entry in fs::read_dir("/usr/sbin").unwrap() {
+        let entry = entry.unwrap();
+        let _ = symlink(entry.path(), programs.join(entry.file_name()));
     }
     Host::of_test(Layout::new(root.to_path_buf()))
 }
