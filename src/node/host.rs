@@ -49,6 +49,15 @@ impl Host {
         Self { layout, trial }
     }
 
+    /// A test's host, without the environment that a process would have.
+    #[cfg(test)]
+    pub fn of_test(layout: Layout) -> Self {
+        Self {
+            layout,
+            trial: true,
+        }
+    }
+
     /// Whether this is a test's host, where test points are heeded.
     pub fn is_trial(&self) -> bool {
         self.trial
