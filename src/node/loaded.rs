@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::check::{self, Report};
+use super::cross::{self, Checked};
 use super::host::Host;
 use super::layout::Subject;
 use super::platform;
@@ -59,9 +60,26 @@ impl Loaded {
 /// [`Failure::Refused`]: every problem of the answers, or of their design, at
 /// once. [`Failure::Environment`]: a file or an agent cannot be read.
 pub fn load(host: &Host) -> Result<Loaded, Failure> {
+    load_with(host, |_| ())
+}
+
+/// [`load`], with answers that are not in the files yet.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_with(
+    host: &Host,
+    change: impl FnOnce(&mut [Checked]),
+) -> Result<Loaded, Failure> {
     let Report {
-        problems, checked, ..
+        mut problems,
+        mut checked,
+        ..
     } = check::check(&host.layout, &[])?;
+    if problems.is_empty() {
+        change(&mut checked);
+        problems = cross::check(&checked);
+    }
     if !problems.is_empty() {
         return Err(Failure::Refused(problems));
     }

@@ -1,12 +1,15 @@
 //! The list of nodes, which every member keeps in its own cluster.toml and the
 //! running cluster in its CIB, so that a member that was away learns of others.
 //!
-//! A node's id is its place in the list: it is only ever extended at its end,
-//! or cut there.
+//! Two properties of the CIB hold it: `ubuntu-ha-nodes` in the set `ubuntu-ha`
+//! as the answer `nodes` is written, and `ubuntu-ha-members` in a set of that
+//! name with the ids, the management controllers, and who was taken off.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::host::Host;
+use super::ids;
 use super::layout::{Layout, Subject};
 use super::problem::{Failure, Problem};
 use super::settings::{self, Change};
@@ -14,11 +17,12 @@ use crate::atomic;
 use crate::recipe::answer::{Answer, Node, node_list};
 use crate::recipe::model::Question;
 
-/// The property set of the CIB that is the program's own.
-const SET: &str = "ubuntu-ha";
+/// Property with the list of nodes; the design of the CIB has it too.
 const NODES: &str = "ubuntu-ha-nodes";
-const CONTROLLERS: &str = "ubuntu-ha-controllers";
-const REMOVED: &str = "ubuntu-ha-removed";
+
+/// Property with what the list does not say, in a set of its own, which no
+/// design replaces.
+const MEMBERS: &str = "ubuntu-ha-members";
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -26,6 +30,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lists {
     pub nodes: Vec<Node>,
+    pub ids: BTreeMap<String, u32>,
     /// Management controllers, where fencing uses them.
     pub controllers: Vec<Node>,
     /// Names of nodes that were taken off the list.
@@ -41,74 +46,63 @@ impl Lists {
     /// Reads the program's own properties of a CIB.
     pub fn from_cib(cib: &str) -> Option<Self> {
         let document = roxmltree::Document::parse(cib).ok()?;
+        let properties = document
+            .descendants()
+            .filter(|node| node.has_tag_name("cluster_property_set"))
+            .flat_map(|set| set.children())
+            .filter(|node| node.has_tag_name("nvpair"));
         let value = |name: &str| {
-            let mut pairs = document.descendants().filter(|node| {
-                node.has_tag_name("nvpair")
-                    && node.attribute("name") == Some(name)
-                    && node
-                        .parent_element()
-                        .is_some_and(|set| set.attribute("id") == Some(SET))
-            });
-            pairs.next().and_then(|pair| pair.attribute("value"))
+            let mut named = properties
+                .clone()
+                .filter(|pair| pair.attribute("name") == Some(name));
+            named.next().and_then(|pair| pair.attribute("value"))
+        };
+        let members = value(MEMBERS).unwrap_or_default();
+        let part = |name: &str| {
+            let mut parts = members.split(';').filter_map(|part| part.trim().split_once(' '));
+            parts.find_map(|(key, text)| (key == name).then_some(text)).unwrap_or_default()
         };
         Some(Self {
             nodes: node_list(value(NODES)?).ok()?,
-            controllers: value(CONTROLLERS)
-                .and_then(|text| node_list(text).ok())
-                .unwrap_or_default(),
-            removed: value(REMOVED)
-                .unwrap_or_default()
-                .split_whitespace()
-                .map(Into::into)
-                .collect(),
+            ids: ids::parse(part("ids")).unwrap_or_default(),
+            controllers: node_list(part("controllers")).unwrap_or_default(),
+            removed: part("removed").split_whitespace().map(Into::into).collect(),
         })
     }
 
-    /// The property set for `cibadmin --modify`.
-    pub fn to_cib(&self) -> String {
-        let pair = |name: &str, value: &str| {
-            let value = escape(value);
-            format!("<nvpair id=\"{name}\" name=\"{name}\" value=\"{value}\"/>")
-        };
-        let text = |nodes: &[Node]| Answer::NodeList(nodes.to_vec()).text();
-        format!(
-            "<cluster_property_set id=\"{SET}\">{}{}{}</cluster_property_set>",
-            pair(NODES, &text(&self.nodes)),
-            pair(CONTROLLERS, &text(&self.controllers)),
-            pair(REMOVED, &self.removed.join(" ")),
-        )
+    /// The value of [`MEMBERS`].
+    fn members(&self) -> String {
+        let controllers = Answer::NodeList(self.controllers.clone()).text();
+        let parts = [
+            ("ids", ids::to_text(&self.ids)),
+            ("controllers", controllers),
+            ("removed", self.removed.join(" ")),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(name, text)| format!("{name} {text}"))
+            .collect();
+        parts.join("; ")
     }
 
-    /// Writes the property set into the running cluster's CIB.
+    /// Writes the properties into the running cluster's CIB: what the list does
+    /// not say first.
     ///
     /// # Errors
     /// Pacemaker does not run, or refuses.
     pub fn publish(&self, host: &Host) -> Result<(), Failure> {
-        let args = [
-            "--modify",
-            "--allow-create",
-            "--scope",
-            "crm_config",
-            "--xml-pipe",
-        ];
-        let done = host.run_with("cibadmin", &args, self.to_cib().as_bytes(), LIMIT)?;
-        if done.success {
-            return Ok(());
-        }
-        Err(Failure::failed(
-            format!(
-                "writing the list of nodes to the CIB: {}",
-                done.last_words()
-            ),
-            "look at `ubuntu-ha status`, then run the command again".into(),
-        ))
+        let nodes = Answer::NodeList(self.nodes.clone()).text();
+        set(host, MEMBERS, MEMBERS, &self.members())?;
+        set(host, "ubuntu-ha", NODES, &nodes)
     }
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('"', "&quot;")
+fn set(host: &Host, set: &str, name: &str, value: &str) -> Result<(), Failure> {
+    let args = [
+        "--type", "crm_config", "--set-name", set, "--name", name, "--update", value,
+    ];
+    host.must("crm_attribute", &args, LIMIT).map(drop)
 }
 
 /// `ours`, brought up to the cluster's list; `None` where there is nothing to
@@ -136,6 +130,9 @@ pub fn adopt(host: &Host, cib: &str) -> Result<Option<String>, Failure> {
     let Some(theirs) = Lists::from_cib(cib) else {
         return Ok(None);
     };
+    if !theirs.ids.is_empty() && theirs.ids != ids::read(&host.layout)? {
+        ids::keep(&host.layout, &theirs.ids)?;
+    }
     let ours = read(&host.layout)?;
     let nodes = merge(&ours.nodes, &theirs.nodes, &theirs.removed);
     let controllers = match ours.controllers.is_empty() {
@@ -170,7 +167,7 @@ pub fn read(layout: &Layout) -> Result<Lists, Failure> {
     Ok(Lists {
         nodes: list("nodes"),
         controllers: list("ipmi_addresses"),
-        removed: Vec::new(),
+        ..Lists::default()
     })
 }
 
@@ -234,30 +231,43 @@ mod tests {
         node_list(text).unwrap()
     }
 
+    fn cib(nodes: &str, members: &str) -> String {
+        format!(
+            "<cib><configuration><crm_config>\
+             <cluster_property_set id=\"cib-bootstrap-options\">\
+             <nvpair id=\"x\" name=\"stonith-enabled\" value=\"true\"/></cluster_property_set>\
+             <cluster_property_set id=\"ubuntu-ha\">\
+             <nvpair id=\"n\" name=\"ubuntu-ha-nodes\" value=\"{nodes}\"/></cluster_property_set>\
+             <cluster_property_set id=\"ubuntu-ha-members\">\
+             <nvpair id=\"m\" name=\"ubuntu-ha-members\" value=\"{members}\"/></cluster_property_set>\
+             </crm_config></configuration></cib>"
+        )
+    }
+
     #[test]
-    fn the_property_set_reads_back() {
+    fn the_properties_read_back() {
         let lists = Lists {
             nodes: nodes(THREE),
+            ids: ids::parse("alpha=1 beta=2 gamma=4").unwrap(),
             controllers: nodes("alpha=203.0.113.11 beta=203.0.113.12"),
             removed: vec!["delta".into(), "epsilon".into()],
         };
-        let cib = format!(
-            "<cib><configuration><crm_config><cluster_property_set id=\"cib-bootstrap-options\">\
-             <nvpair id=\"x\" name=\"ubuntu-ha-nodes\" value=\"bad\"/></cluster_property_set>{}\
-             </crm_config></configuration></cib>",
-            lists.to_cib()
-        );
-        assert_eq!(Lists::from_cib(&cib), Some(lists));
-        assert_eq!(nodes_from_cib(&cib), Some(nodes(THREE)));
+        let full = cib(THREE, &lists.members());
+        assert_eq!(Lists::from_cib(&full), Some(lists));
+        assert_eq!(nodes_from_cib(&full), Some(nodes(THREE)));
+        let bare = Lists {
+            nodes: nodes(TWO),
+            ..Lists::default()
+        };
+        assert_eq!(bare.members(), "");
+        assert_eq!(Lists::from_cib(&cib(TWO, "")), Some(bare));
     }
 
     #[test]
     fn a_cib_without_a_list_gives_none() {
-        for cib in ["", "<cib/>", "<cib"] {
+        for cib in ["", "<cib/>", "<cib", &cib("", ""), &cib("alpha", "")] {
             assert_eq!(nodes_from_cib(cib), None, "{cib}");
         }
-        let empty = Lists::default().to_cib();
-        assert_eq!(nodes_from_cib(&empty), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod configure;
 mod cross;
 mod guard;
 mod host;
+mod ids;
 mod join;
 mod journal;
 mod json;

@@ -2,7 +2,8 @@
 //!
 //! `uha1-` and base32 (RFC 4648, lower case, no padding) of: an id of 8 bytes,
 //! the times of issue and expiry (Unix seconds, 8 bytes each, big-endian), the
-//! master, the node's name, the cluster's answers by question, an HMAC-SHA256
+//! master, the node's name, the ids of the nodes, the cluster's answers by
+//! question, an HMAC-SHA256
 //! over the prefix and all that, keyed by a key of the master, and the first 4
 //! bytes of the SHA-256 of all before. Texts have a length of 2 bytes before
 //! them.
@@ -14,6 +15,7 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use crate::node::ids;
 use crate::node::key::{Master, wipe};
 
 const PREFIX: &str = "uha1-";
@@ -32,6 +34,8 @@ pub struct Token {
     pub expires: u64,
     /// The only host that may use it.
     pub node: String,
+    /// `nodeid` by name.
+    pub ids: BTreeMap<String, u32>,
     /// Answers of the node recipe as text, passwords among them.
     pub answers: BTreeMap<String, String>,
     pub master: Master,
@@ -154,6 +158,7 @@ impl Token {
         data.extend(self.expires.to_be_bytes());
         data.extend(*self.master);
         write_text(&mut data, &self.node);
+        write_text(&mut data, &ids::to_text(&self.ids));
         for (name, answer) in &self.answers {
             write_text(&mut data, name);
             write_text(&mut data, answer);
@@ -213,6 +218,7 @@ impl<'a> Reader<'a> {
         let expires = u64::from_be_bytes(self.array()?);
         let master = Master::new(self.array()?);
         let node = self.text()?;
+        let ids = ids::parse(&self.text()?)?;
         let mut answers = BTreeMap::new();
         while !self.0.is_empty() {
             answers.insert(self.text()?, self.text()?);
@@ -222,6 +228,7 @@ impl<'a> Reader<'a> {
             issued,
             expires,
             node,
+            ids,
             answers,
             master,
         })
@@ -261,6 +268,7 @@ mod tests {
             issued: 1_790_000_000,
             expires: 1_790_003_600,
             node: "beta".into(),
+            ids: [("alpha".into(), 1), ("beta".into(), 2)].into(),
             answers: answers.map(|(n, a)| (n.into(), a.into())).into(),
             master: Master::new([7; 32]),
         }
