@@ -49,7 +49,10 @@ pub fn keep(layout: &Layout, ids: &BTreeMap<String, u32>) -> Result<(), Failure>
 
 /// `alpha=1 gamma=3`.
 pub fn to_text(ids: &BTreeMap<String, u32>) -> String {
-    let ids: Vec<String> = ids.iter().map(|(name, id)| format!("{name}={id}")).collect();
+    let ids: Vec<String> = ids
+        .iter()
+        .map(|(name, id)| format!("{name}={id}"))
+        .collect();
     ids.join(" ")
 }
 
@@ -79,7 +82,10 @@ mod tests {
         let ids = parse("gamma=3 alpha=1").unwrap();
         keep(&layout, &ids).unwrap();
         assert_eq!(read(&layout).unwrap(), ids);
-        assert_eq!(fs::read_to_string(path(&layout)).unwrap(), "alpha=1 gamma=3\n");
+        assert_eq!(
+            fs::read_to_string(path(&layout)).unwrap(),
+            "alpha=1 gamma=3\n"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::enact;
 use super::host::Host;
 use super::ids;
 use super::layout::{Layout, Subject};
@@ -25,6 +26,10 @@ const NODES: &str = "ubuntu-ha-nodes";
 const MEMBERS: &str = "ubuntu-ha-members";
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Questions of the node recipe that hold the lists.
+pub const NODES_QUESTION: &str = "nodes";
+pub const CONTROLLERS_QUESTION: &str = "ipmi_addresses";
 
 /// What the running cluster says of its nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,8 +64,12 @@ impl Lists {
         };
         let members = value(MEMBERS).unwrap_or_default();
         let part = |name: &str| {
-            let mut parts = members.split(';').filter_map(|part| part.trim().split_once(' '));
-            parts.find_map(|(key, text)| (key == name).then_some(text)).unwrap_or_default()
+            let mut parts = members
+                .split(';')
+                .filter_map(|part| part.trim().split_once(' '));
+            parts
+                .find_map(|(key, text)| (key == name).then_some(text))
+                .unwrap_or_default()
         };
         Some(Self {
             nodes: node_list(value(NODES)?).ok()?,
@@ -100,7 +109,14 @@ impl Lists {
 
 fn set(host: &Host, set: &str, name: &str, value: &str) -> Result<(), Failure> {
     let args = [
-        "--type", "crm_config", "--set-name", set, "--name", name, "--update", value,
+        "--type",
+        "crm_config",
+        "--set-name",
+        set,
+        "--name",
+        name,
+        "--update",
+        value,
     ];
     host.must("crm_attribute", &args, LIMIT).map(drop)
 }
@@ -127,70 +143,103 @@ pub fn merge(ours: &[Node], theirs: &[Node], removed: &[String]) -> Option<Vec<N
 /// # Errors
 /// cluster.toml cannot be read or written.
 pub fn adopt(host: &Host, cib: &str) -> Result<Option<String>, Failure> {
-    let Some(theirs) = Lists::from_cib(cib) else {
-        return Ok(None);
-    };
-    if !theirs.ids.is_empty() && theirs.ids != ids::read(&host.layout)? {
-        ids::keep(&host.layout, &theirs.ids)?;
+    let layout = &host.layout;
+    let lists = current(layout, Some(cib))?;
+    if !lists.ids.is_empty() && lists.ids != ids::read(layout)? {
+        ids::keep(layout, &lists.ids)?;
     }
-    let ours = read(&host.layout)?;
-    let nodes = merge(&ours.nodes, &theirs.nodes, &theirs.removed);
-    let controllers = match ours.controllers.is_empty() {
-        true => None,
-        false => merge(&ours.controllers, &theirs.controllers, &theirs.removed),
-    };
-    let Some(text) = edited(&host.layout, nodes.as_deref(), controllers.as_deref())? else {
+    let Some(text) = changed(layout, &lists)? else {
         return Ok(None);
     };
-    write(&host.layout, &text)?;
-    let names = |nodes: &[Node]| -> Vec<String> { nodes.iter().map(|n| n.name.clone()).collect() };
-    let nodes = names(nodes.as_deref().unwrap_or(&ours.nodes));
+    write(layout, &text)?;
+    let names: Vec<&str> = lists.nodes.iter().map(|node| node.name.as_str()).collect();
     Ok(Some(format!(
         "took the list of nodes over from the running cluster: {}",
-        nodes.join(", ")
+        names.join(", ")
     )))
 }
 
-/// The lists of cluster.toml; empty where they are not answered, or not valid.
+/// The lists of this host, brought up to those of the running cluster.
 ///
 /// # Errors
-/// The file cannot be read.
-pub fn read(layout: &Layout) -> Result<Lists, Failure> {
+/// cluster.toml cannot be read.
+pub fn current(layout: &Layout, cib: Option<&str>) -> Result<Lists, Failure> {
+    let mut lists = read(layout)?;
+    if let Some(theirs) = cib.and_then(Lists::from_cib) {
+        let merged = |ours: &[Node], theirs_list: &[Node]| {
+            merge(ours, theirs_list, &theirs.removed).unwrap_or_else(|| ours.to_vec())
+        };
+        lists.nodes = merged(&lists.nodes, &theirs.nodes);
+        if !lists.controllers.is_empty() {
+            lists.controllers = merged(&lists.controllers, &theirs.controllers);
+        }
+        lists.ids = theirs.ids;
+        lists.removed = theirs.removed;
+    }
+    Ok(lists)
+}
+
+/// Makes this host, and the running cluster where there is one, use these
+/// lists: cluster.toml, then `apply`, then the CIB's properties.
+///
+/// # Errors
+/// It failed, and cluster.toml is as it was.
+pub fn change(
+    host: &Host,
+    lists: &Lists,
+    running: bool,
+    notes: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let layout = &host.layout;
+    if let Some(text) = changed(layout, lists)? {
+        let old = layout.read_answers(&Subject::Cluster)?.unwrap_or_default();
+        write(layout, &text)?;
+        if running && let Err(failure) = enact::now(host) {
+            write(layout, &old)?;
+            return Err(failure);
+        }
+    }
+    if running && let Err(failure) = lists.publish(host) {
+        notes.push(format!(
+            "the other members cannot see the change: {}; run the command again",
+            failure.message()
+        ));
+    }
+    Ok(())
+}
+
+/// The lists of cluster.toml; empty where they are not answered, or not valid.
+fn read(layout: &Layout) -> Result<Lists, Failure> {
     let text = layout.read_answers(&Subject::Cluster)?.unwrap_or_default();
     let settings = settings::Settings::parse(&text).map_err(|e| no_toml(layout, &e))?;
     let list = |name: &str| {
         let value = settings.get(name).and_then(|entry| entry.value.as_deref());
-        value
-            .and_then(|text| node_list(text).ok())
-            .unwrap_or_default()
+        let nodes = value.and_then(|text| node_list(text).ok());
+        nodes.unwrap_or_default()
     };
     Ok(Lists {
-        nodes: list("nodes"),
-        controllers: list("ipmi_addresses"),
+        nodes: list(NODES_QUESTION),
+        controllers: list(CONTROLLERS_QUESTION),
         ..Lists::default()
     })
 }
 
-/// The text of cluster.toml with other lists, comments kept; `None` where
-/// nothing is given.
-///
-/// # Errors
-/// The file, or the package's questions, cannot be read.
-pub fn edited(
-    layout: &Layout,
-    nodes: Option<&[Node]>,
-    controllers: Option<&[Node]>,
-) -> Result<Option<String>, Failure> {
+/// The text of cluster.toml with these lists, comments kept; `None` where it
+/// has them.
+fn changed(layout: &Layout, lists: &Lists) -> Result<Option<String>, Failure> {
+    let before = read(layout)?;
     let questions = layout.load(&Subject::Cluster)?.question;
-    let question = |name: &str| questions.iter().find(|question| question.name == name);
-    let answers = [("nodes", nodes), ("ipmi_addresses", controllers)];
-    let answers: Vec<(&Question, Answer)> = answers
-        .into_iter()
-        .filter_map(|(name, nodes)| {
-            let answer = Answer::NodeList(nodes?.to_vec());
-            Some((question(name)?, answer))
-        })
-        .collect();
+    let answers: Vec<(&Question, Answer)> = [
+        (NODES_QUESTION, &lists.nodes, before.nodes),
+        (CONTROLLERS_QUESTION, &lists.controllers, before.controllers),
+    ]
+    .into_iter()
+    .filter(|(_, new, old)| *new != old)
+    .filter_map(|(name, new, _)| {
+        let question = questions.iter().find(|question| question.name == name)?;
+        Some((question, Answer::NodeList(new.clone())))
+    })
+    .collect();
     if answers.is_empty() {
         return Ok(None);
     }
@@ -199,15 +248,13 @@ pub fn edited(
         .iter()
         .map(|(question, answer)| Change::Set(question, answer))
         .collect();
-    let text = settings::edit(&text, &changes).map_err(|e| no_toml(layout, &e))?;
-    Ok(Some(text))
+    settings::edit(&text, &changes)
+        .map(Some)
+        .map_err(|e| no_toml(layout, &e))
 }
 
 /// Replaces cluster.toml, which keeps its mode and owner.
-///
-/// # Errors
-/// It cannot be written; it is then as it was.
-pub fn write(layout: &Layout, text: &str) -> Result<(), Failure> {
+fn write(layout: &Layout, text: &str) -> Result<(), Failure> {
     let path = layout.answers(&Subject::Cluster);
     Ok(atomic::replace(&path, text.as_bytes(), 0o644)?)
 }

@@ -8,6 +8,7 @@ mod apply;
 mod check;
 mod configure;
 mod cross;
+mod enact;
 mod guard;
 mod host;
 mod ids;

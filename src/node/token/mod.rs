@@ -6,13 +6,18 @@ mod format;
 mod ledger;
 mod list;
 mod revoke;
+mod running;
+mod show;
+
+use std::io::Write;
 
 use super::host::Host;
 use super::problem::Failure;
 
-pub use clock::{TOLERANCE, now, show, span};
-pub use format::{Token, Unreadable};
+pub use clock::{TOLERANCE, now, show as show_time};
+pub use format::Token;
 pub use list::pending;
+pub use running::formed;
 
 /// Admit a host to the cluster and print the token it joins with
 ///
@@ -55,8 +60,13 @@ pub struct Args {
 /// [`Failure::Refused`] and [`Failure::Failed`]: the node cannot be admitted,
 /// or revoked, and everything is as it was.
 pub fn run(host: &Host, args: &Args) -> Result<u8, Failure> {
-    match (&args.node, &args.revoke) {
-        (_, Some(node)) => revoke::revoke(host, node),
+    let output = match (&args.node, &args.revoke) {
+        (_, Some(node)) => {
+            for line in revoke::revoke(host, node)? {
+                eprintln!("ubuntu-ha: {line}");
+            }
+            return Ok(0);
+        }
         (Some(node), None) => {
             let wish = admit::Wish {
                 node: node.clone(),
@@ -64,8 +74,18 @@ pub fn run(host: &Host, args: &Args) -> Result<u8, Failure> {
                 controller: args.ipmi.clone(),
                 valid_for: args.expires,
             };
-            admit::admit(host, &wish, args.json)
+            let admitted = admit::admit(host, &wish)?;
+            for line in show::advice(host, &admitted)? {
+                eprintln!("ubuntu-ha: {line}");
+            }
+            match args.json {
+                true => show::as_json(&admitted),
+                false => admitted.token.encode() + "\n",
+            }
         }
-        (None, None) => list::list(host, args.json),
-    }
+        (None, None) => list::list(host, args.json)?,
+    };
+    // A reader that has seen enough is no error.
+    let _ = std::io::stdout().lock().write_all(output.as_bytes());
+    Ok(0)
 }
