@@ -20,6 +20,8 @@ use crate::recipe::model::{Question, QuestionType};
 pub struct Prepared {
     /// Name of the cluster.
     pub cluster: String,
+    /// `nodeid` by name.
+    pub ids: BTreeMap<String, u32>,
     /// The new text of cluster.toml.
     text: String,
     questions: Vec<Question>,
@@ -48,6 +50,18 @@ pub fn prepare(host: &Host, token: &Token) -> Result<Prepared, Failure> {
             "install the same version of ubuntu-ha-node on all nodes".into(),
         )
     })?;
+    let ids = match answers.get("nodes") {
+        Some(Answer::NodeList(nodes)) if nodes.len() == token.ids.len() => {
+            let names = nodes.iter().map(|node| node.name.clone());
+            names.zip(token.ids.iter().copied()).collect()
+        }
+        _ => {
+            return Err(Failure::failed(
+                "the token does not give each node an id".into(),
+                "have a new one issued by `ubuntu-ha token` on a node of the cluster".into(),
+            ));
+        }
+    };
     let text = cluster_toml(layout, &questions, &answers)?;
     let passwords = answers
         .iter()
@@ -61,6 +75,7 @@ pub fn prepare(host: &Host, token: &Token) -> Result<Prepared, Failure> {
             .get("cluster_name")
             .map(Answer::text)
             .unwrap_or_default(),
+        ids,
         text,
         passwords,
         paths: paths(layout, &questions),

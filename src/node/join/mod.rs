@@ -82,7 +82,7 @@ pub fn join(host: &Host, text: &str) -> Result<String, Failure> {
 
 fn write(host: &Host, token: &Token, answers: &answers::Prepared) -> Result<(), Failure> {
     key::keep(&host.layout, &token.master)?;
-    ids::keep(&host.layout, &token.ids)?;
+    ids::keep(&host.layout, &answers.ids)?;
     answers.write(host)
 }
 

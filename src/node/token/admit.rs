@@ -104,9 +104,11 @@ pub fn admit(host: &Host, wish: &Wish) -> Result<Admitted, Failure> {
 /// them.
 fn with_node(lists: &Lists, wish: &Wish) -> Result<Lists, Failure> {
     let mut lists = lists.clone();
-    let list = |nodes: &[Node]| Answer::NodeList(nodes.to_vec()).text();
     let wrong = |what: &str, why: String| {
-        Failure::usage(format!("{what}: {why}"), "write the node's own".into())
+        Failure::usage(
+            format!("{what}: {why}"),
+            "each node has a name and addresses of its own".into(),
+        )
     };
     if lists.nodes.is_empty() {
         return Err(Failure::failed(
@@ -119,9 +121,8 @@ fn with_node(lists: &Lists, wish: &Wish) -> Result<Lists, Failure> {
     match known {
         Some(known) => {
             let other = || {
-                let has = list(std::slice::from_ref(known));
                 Failure::failed(
-                    format!("{} is on the list of nodes already, as {has}", wish.node),
+                    format!("{} is on the list of nodes already, as {known}", wish.node),
                     "write these addresses, or none".into(),
                 )
             };
@@ -138,8 +139,8 @@ fn with_node(lists: &Lists, wish: &Wish) -> Result<Lists, Failure> {
             ));
         }
         None => {
-            let text = format!("{} {entry}", list(&lists.nodes));
-            lists.nodes = node_list(&text).map_err(|why| wrong("NODE ADDRESS", why))?;
+            lists.nodes = extended(&lists.nodes, &wish.node, &entry)
+                .map_err(|why| wrong("NODE ADDRESS", why))?;
         }
     }
     let controlled = lists.controllers.iter().any(|node| node.name == wish.node);
@@ -151,8 +152,9 @@ fn with_node(lists: &Lists, wish: &Wish) -> Result<Lists, Failure> {
             ));
         }
         Some(address) if !controlled => {
-            let text = format!("{} {}={address}", list(&lists.controllers), wish.node);
-            lists.controllers = node_list(&text).map_err(|why| wrong("--ipmi", why))?;
+            let entry = format!("{}={address}", wish.node);
+            lists.controllers = extended(&lists.controllers, &wish.node, &entry)
+                .map_err(|why| wrong("--ipmi", why))?;
         }
         None if !controlled && !lists.controllers.is_empty() => {
             return Err(Failure::usage(
@@ -164,6 +166,18 @@ fn with_node(lists: &Lists, wish: &Wish) -> Result<Lists, Failure> {
     }
     lists.removed.retain(|name| *name != wish.node);
     Ok(lists)
+}
+
+/// `nodes` with one more, which is `name` and nothing else.
+fn extended(nodes: &[Node], name: &str, entry: &str) -> Result<Vec<Node>, String> {
+    let list = Answer::NodeList(nodes.to_vec()).text();
+    let longer = node_list(&format!("{list} {entry}"))?;
+    match longer.last() {
+        Some(last) if last.name == name && longer.len() == nodes.len() + 1 => Ok(longer),
+        _ => Err(format!(
+            "`{entry}` is not one node; write its name, a blank, its addresses"
+        )),
+    }
 }
 
 /// The design with these lists, though the files do not have them yet.
@@ -225,7 +239,12 @@ fn issue(wish: &Wish, loaded: &Loaded, master: Master) -> Result<Token, Failure>
         issued,
         expires: issued + wish.valid_for,
         node: wish.node.clone(),
-        ids: ids(loaded),
+        ids: loaded
+            .desired
+            .members
+            .iter()
+            .map(|member| member.id)
+            .collect(),
         answers: answers
             .filter(|(name, _)| !NOT_CARRIED.contains(&name.as_str()))
             .map(|(name, answer)| (name.clone(), answer.text()))
@@ -317,7 +336,9 @@ mod tests {
             ("gamma", &["192.0.2"], "is no IP address"),
             ("gamma", &["127.0.0.1"], "loopback"),
             ("-x", &["192.0.2.13"], "hyphen"),
-            ("a=b c", &["192.0.2.13"], "has no address"),
+            ("gamma=192.0.2.13 delta", &["192.0.2.14"], "is not one node"),
+            ("gamma", &["192.0.2.13 delta=192.0.2.14"], "is not one node"),
+            ("../gamma", &["192.0.2.13"], "empty label"),
             ("", &["192.0.2.13"], "host name"),
         ] {
             let message = refusal(&lists(), &wish(node, addresses, None));

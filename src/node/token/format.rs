@@ -15,7 +15,6 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::node::ids;
 use crate::node::key::{Master, wipe};
 
 const PREFIX: &str = "uha1-";
@@ -34,8 +33,8 @@ pub struct Token {
     pub expires: u64,
     /// The only host that may use it.
     pub node: String,
-    /// `nodeid` by name.
-    pub ids: BTreeMap<String, u32>,
+    /// `nodeid` of each node, in the order of the answer `nodes`.
+    pub ids: Vec<u32>,
     /// Answers of the node recipe as text, passwords among them.
     pub answers: BTreeMap<String, String>,
     pub master: Master,
@@ -158,7 +157,8 @@ impl Token {
         data.extend(self.expires.to_be_bytes());
         data.extend(*self.master);
         write_text(&mut data, &self.node);
-        write_text(&mut data, &ids::to_text(&self.ids));
+        let ids: Vec<String> = self.ids.iter().map(u32::to_string).collect();
+        write_text(&mut data, &ids.join(" "));
         for (name, answer) in &self.answers {
             write_text(&mut data, name);
             write_text(&mut data, answer);
@@ -218,7 +218,8 @@ impl<'a> Reader<'a> {
         let expires = u64::from_be_bytes(self.array()?);
         let master = Master::new(self.array()?);
         let node = self.text()?;
-        let ids = ids::parse(&self.text()?)?;
+        let ids = self.text()?;
+        let ids: Option<Vec<u32>> = ids.split_whitespace().map(|id| id.parse().ok()).collect();
         let mut answers = BTreeMap::new();
         while !self.0.is_empty() {
             answers.insert(self.text()?, self.text()?);
@@ -228,7 +229,7 @@ impl<'a> Reader<'a> {
             issued,
             expires,
             node,
-            ids,
+            ids: ids?,
             answers,
             master,
         })
@@ -268,7 +269,7 @@ mod tests {
             issued: 1_790_000_000,
             expires: 1_790_003_600,
             node: "beta".into(),
-            ids: [("alpha".into(), 1), ("beta".into(), 2)].into(),
+            ids: vec![1, 3],
             answers: answers.map(|(n, a)| (n.into(), a.into())).into(),
             master: Master::new([7; 32]),
         }
