@@ -25,6 +25,13 @@ pub struct Desired {
     pub notes: Vec<String>,
 }
 
+impl Desired {
+    /// The CIB with its passwords hidden.
+    pub fn cib_redacted(&self) -> String {
+        super::redact(&self.cib)
+    }
+}
+
 /// A node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {

@@ -13,6 +13,9 @@ pub struct Input<'a> {
     /// The roles of the cluster, sorted by name.
     pub roles: Vec<RoleAnswers<'a>>,
     pub platform: &'a Platform,
+    /// Node ids that are in use, by name: those of [`super::node_ids`] where
+    /// there is a corosync.conf of ours. They stay; other nodes get the next.
+    pub ids: &'a BTreeMap<String, u32>,
 }
 
 /// A role and the valid answers to its questions.
@@ -36,6 +39,19 @@ pub struct Platform {
     pub agents_known: bool,
 }
 
+impl Platform {
+    /// What is assumed where nothing is installed: the software of the suites,
+    /// and any agent.
+    pub fn trusted() -> Self {
+        Self {
+            pacemaker: (2, 1),
+            drbd: DrbdVersion::V8_4,
+            agents: BTreeMap::new(),
+            agents_known: false,
+        }
+    }
+}
+
 /// Which configuration syntax the DRBD kernel module wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DrbdVersion {
@@ -57,8 +73,10 @@ pub struct Parameter {
     /// `string`, `integer`, `boolean`, `select`, `second`.
     pub kind: String,
     pub default: Option<String>,
-    /// The parameter that replaces this one.
+    /// Another one has taken its place.
     pub deprecated: bool,
+    /// The parameters whose place it has taken.
+    pub replaces: Vec<String>,
 }
 
 /// Something that must be changed before there can be a cluster.

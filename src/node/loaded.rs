@@ -1,13 +1,13 @@
 //! From the files of this host to the cluster it shall be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{self, Report};
 use super::host::Host;
-use super::layout::Subject;
+use super::layout::{Subject, reading};
 use super::platform;
 use super::problem::{Failure, Problem};
-use crate::cluster::{Desired, Input, Refusal, RoleAnswers, design};
+use crate::cluster::{Desired, Input, MARK, Refusal, RoleAnswers, design, node_ids};
 use crate::recipe::answer::Answers;
 use crate::recipe::compiled::CompiledRole;
 
@@ -81,6 +81,7 @@ pub fn load(host: &Host) -> Result<Loaded, Failure> {
             .map(|(role, answers)| RoleAnswers { role, answers }),
     );
     let platform = platform::detect(host, &agents)?;
+    let ids = known_ids(host)?;
     let input = Input {
         cluster: &cluster,
         roles: roles
@@ -88,6 +89,7 @@ pub fn load(host: &Host) -> Result<Loaded, Failure> {
             .map(|(role, answers)| RoleAnswers { role, answers })
             .collect(),
         platform: &platform,
+        ids: &ids,
     };
     let desired = design(&input).map_err(|refusals| {
         Failure::Refused(refusals.into_iter().map(|r| problem(host, r)).collect())
@@ -97,6 +99,17 @@ pub fn load(host: &Host) -> Result<Loaded, Failure> {
         roles,
         desired,
     })
+}
+
+/// Node ids of a corosync.conf of ours: they outlive changes of the list.
+fn known_ids(host: &Host) -> Result<BTreeMap<String, u32>, Failure> {
+    let path = host.layout.path("etc/corosync/corosync.conf");
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text.starts_with(MARK) => Ok(node_ids(&text)),
+        Ok(_) => Ok(BTreeMap::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(reading(&path, &error)),
+    }
 }
 
 fn problem(host: &Host, refusal: Refusal) -> Problem {

@@ -1,0 +1,182 @@
+//! The files and the CIB of whole clusters, held against those in
+//! `tests/cluster/`. `UPDATE_GOLDEN=1 cargo test --test cluster` writes them
+//! anew; `cargo xtask test` shows them to the suites' own corosync, drbdadm and
+//! pacemaker.
+
+#[path = "cluster/setup.rs"]
+mod setup;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use hapkg::cluster::Desired;
+use setup::{Cluster, golden};
+
+const IPV6_NODES: &str = "alpha=2001:db8:1::11,2001:db8:2::11 beta=2001:db8:1::12,2001:db8:2::12";
+const THREE_NODES: &str = "alpha=192.0.2.11,198.51.100.11 beta=192.0.2.12,198.51.100.12 \
+                           gamma=192.0.2.13,198.51.100.13";
+
+/// The clusters, by the name of their directory.
+fn clusters() -> Vec<(&'static str, Cluster)> {
+    let ipmi = |cluster: Cluster| {
+        cluster
+            .answer("fencing", "ipmi")
+            .answer("ipmi_addresses", "alpha=203.0.113.11 beta=203.0.113.12")
+            .answer("ipmi_user", "fence")
+            .answer("ipmi_password", "example-ipmi-password-0001")
+    };
+    let mut all: Vec<(&str, Cluster)> = [
+        "advanced", "cc", "clc", "clvm", "drbd", "sc", "vip", "walrus",
+    ]
+    .map(|role| (role, Cluster::example(role)))
+    .into();
+    all.extend([
+        (
+            "vip-ipv6",
+            ipmi(Cluster::example("vip"))
+                .answer("nodes", IPV6_NODES)
+                .role_answer("vip", "vip", "2001:db8:1::10/64"),
+        ),
+        (
+            "vip-one-link",
+            Cluster::example("vip").answer("nodes", "alpha=192.0.2.11 beta=192.0.2.12"),
+        ),
+        (
+            "vip-three-nodes-watchdog",
+            Cluster::example("vip")
+                .answer("nodes", THREE_NODES)
+                .answer("fencing", "sbd"),
+        ),
+        (
+            "vip-qdevice",
+            ipmi(Cluster::example("vip"))
+                .answer("qdevice", "192.0.2.20")
+                .answer("token", "1000"),
+        ),
+        (
+            "vip-agent",
+            Cluster::example("vip")
+                .answer("fencing", "agent")
+                .answer("fence_agent", "fence_virsh")
+                .answer(
+                    "fence_parameters",
+                    "ip=192.0.2.30 username=fence pcmk_host_map=alpha:vm-a;beta:vm-b",
+                )
+                .answer("fence_password", "example-fence-password-0001"),
+        ),
+        (
+            "drbd-ipv6",
+            Cluster::example("drbd")
+                .answer("nodes", IPV6_NODES)
+                .answer("ipmi_addresses", "alpha=2001:db8:3::11 beta=2001:db8:3::12")
+                .role_answer("drbd", "vip", "2001:db8:1::10/64")
+                .role_answer("drbd", "fstype", "xfs"),
+        ),
+        (
+            "drbd-three-nodes",
+            Cluster::example("drbd")
+                .answer("nodes", THREE_NODES)
+                .answer(
+                    "ipmi_addresses",
+                    "alpha=203.0.113.11 beta=203.0.113.12 gamma=203.0.113.13",
+                ),
+        ),
+        ("drbd-9", Cluster::example("drbd").drbd_9()),
+        (
+            "drbd-topology",
+            ipmi(Cluster::example("drbd"))
+                .answer("fencing", "ipmi-then-sbd")
+                .answer("sbd_device", "/dev/disk/by-id/virtio-sbd"),
+        ),
+        (
+            "drbd-topology-agent",
+            ipmi(Cluster::example("drbd"))
+                .answer("fencing", "ipmi-then-agent")
+                .answer("fence_agent", "fence_virsh")
+                .answer(
+                    "fence_parameters",
+                    "ip=192.0.2.30 username=fence alpha:plug=vm-a beta:plug=vm-b",
+                )
+                .answer("fence_password", "example-fence-password-0001"),
+        ),
+        (
+            "clvm-ocfs2-ipmi",
+            ipmi(Cluster::example("clvm")).role_answer("clvm", "shared_fstype", "ocfs2"),
+        ),
+    ]);
+    all
+}
+
+/// Every text of a design, by its path in the directory.
+fn texts(desired: &Desired) -> BTreeMap<String, String> {
+    let mut texts = BTreeMap::from([("cib.xml".to_owned(), desired.cib.clone())]);
+    for file in &desired.files {
+        assert!(!file.secret && file.mode == 0o644, "{}", file.path);
+        let text = String::from_utf8(file.content.clone()).unwrap();
+        texts.insert(file.path.clone(), text);
+    }
+    let storage = desired.storage.iter().map(|one| format!("{one:#?}\n"));
+    texts.insert("storage.txt".into(), storage.collect());
+    texts
+}
+
+/// The files of a directory, by their path in it.
+fn files_in(directory: &Path) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(&next).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(directory).unwrap().to_str().unwrap();
+            files.insert(name.to_owned(), fs::read_to_string(&path).unwrap());
+        }
+    }
+    files
+}
+
+#[test]
+fn every_file_is_as_expected() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    for (name, cluster) in clusters() {
+        let (directory, texts) = (golden(name), texts(&cluster.desired()));
+        if update {
+            let _ = fs::remove_dir_all(&directory);
+            for (path, text) in &texts {
+                let path = directory.join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+        }
+        let expected = files_in(&directory);
+        let names = |all: &BTreeMap<String, String>| all.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&texts), names(&expected), "{name}");
+        for (path, text) in &texts {
+            snapbox::assert_data_eq!(text, &expected[path]);
+        }
+    }
+}
+
+#[test]
+fn no_expected_file_is_left_over() {
+    let mut names: Vec<&str> = clusters().iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    let mut there: Vec<String> = fs::read_dir(golden(""))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    there.sort();
+    assert_eq!(there, names);
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let one = Cluster::example("advanced").desired();
+    assert_eq!(one, Cluster::example("advanced").desired());
+}
