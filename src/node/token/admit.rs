@@ -208,7 +208,7 @@ fn design(host: &Host, lists: &Lists) -> Result<Loaded, Failure> {
             }
         }
     };
-    let loaded = loaded::load_with(host, set)?;
+    let loaded = loaded::load_with(host, &[], set)?;
     loaded.me(host)?;
     Ok(loaded)
 }
