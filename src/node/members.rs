@@ -8,13 +8,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::enact;
+use super::apply::{self, Lock};
 use super::host::Host;
 use super::ids;
 use super::layout::{Layout, Subject};
+use super::live;
 use super::problem::{Failure, Problem};
 use super::settings::{self, Change};
+use super::token;
 use crate::atomic;
+use crate::cluster::Desired;
 use crate::recipe::answer::{Answer, Node, node_list};
 use crate::recipe::model::Question;
 
@@ -126,15 +129,17 @@ fn set(host: &Host, set: &str, name: &str, value: &str) -> Result<(), Failure> {
 }
 
 /// Says in the CIB that corosync on this host runs with these nodes; writes
-/// nothing where `cib` says so already. To be called after each change of
+/// nothing where that is said already. To be called after each change of
 /// corosync.conf.
 ///
 /// # Errors
 /// Pacemaker does not run, or refuses.
-pub fn confirm(host: &Host, cib: &str, nodes: &[&str]) -> Result<(), Failure> {
+pub fn confirm(host: &Host, desired: &Desired) -> Result<(), Failure> {
     let me = host.name()?;
-    let value = nodes.join(" ");
-    if knows(cib, &me).as_deref() == Some(&value) {
+    let names: Vec<&str> = desired.members.iter().map(|m| m.name.as_str()).collect();
+    let value = names.join(" ");
+    let cib = live::cib(host)?.unwrap_or_default();
+    if knows(&cib, &me).as_deref() == Some(&value) {
         return Ok(());
     }
     let args = ["--node", &me, "--name", KNOWS, "--update", &value];
@@ -199,6 +204,20 @@ pub fn adopt(host: &Host, cib: &str) -> Result<Option<String>, Failure> {
     )))
 }
 
+/// [`adopt`] from the cluster that runs here, if this host belongs to one.
+///
+/// # Errors
+/// Those of [`adopt`], and a tool that is missing.
+pub fn adopt_from_running(host: &Host) -> Result<Option<String>, Failure> {
+    if token::formed(host)?.is_none() || !live::is_active(host, "pacemaker")? {
+        return Ok(None);
+    }
+    match live::cib(host)? {
+        Some(cib) => adopt(host, &cib),
+        None => Ok(None),
+    }
+}
+
 /// The lists of this host, brought up to those of the running cluster.
 ///
 /// # Errors
@@ -220,7 +239,8 @@ pub fn current(layout: &Layout, cib: Option<&str>) -> Result<Lists, Failure> {
 }
 
 /// Makes this host, and the running cluster where there is one, use these
-/// lists: cluster.toml, then `apply`, then the CIB's properties.
+/// lists: cluster.toml, then `apply`, then the CIB's properties. What is worth
+/// knowing is returned.
 ///
 /// # Errors
 /// It failed, and cluster.toml is as it was.
@@ -228,15 +248,21 @@ pub fn change(
     host: &Host,
     lists: &Lists,
     running: bool,
-    notes: &mut Vec<String>,
-) -> Result<(), Failure> {
+    lock: &Lock,
+) -> Result<Vec<String>, Failure> {
+    let mut notes = Vec::new();
     let layout = &host.layout;
     if let Some(text) = changed(layout, lists)? {
         let old = layout.read_answers(&Subject::Cluster)?.unwrap_or_default();
         write(layout, &text)?;
-        if running && let Err(failure) = enact::now(host) {
-            write(layout, &old)?;
-            return Err(failure);
+        if running {
+            match apply::change(host, &apply::Args::default(), lock) {
+                Ok(outcome) => notes.extend(outcome.failed),
+                Err(failure) => {
+                    write(layout, &old)?;
+                    return Err(failure);
+                }
+            }
         }
     }
     if running && let Err(failure) = lists.publish(host) {
@@ -245,7 +271,7 @@ pub fn change(
             failure.message()
         ));
     }
-    Ok(())
+    Ok(notes)
 }
 
 /// The lists of cluster.toml; empty where they are not answered, or not valid.

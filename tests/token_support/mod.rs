@@ -54,13 +54,14 @@ pub fn token_for(node: &str) -> String {
     ran.stdout.trim_end().to_string()
 }
 
-/// Every file and directory below the host's root, but for what its programs
-/// keep of themselves: mode and content.
+/// Every file and directory below the host's root, but for the lock and what its
+/// programs keep of themselves: mode and content.
 pub fn snapshot(host: &FakeHost) -> BTreeMap<String, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let root = host.path("");
     walk(&root, &root, &mut found);
-    found.retain(|path, _| !path.starts_with("run/fake"));
+    let lock = ["var/lib/ubuntu-ha", "var/lib/ubuntu-ha/lock"];
+    found.retain(|path, _| !path.starts_with("run/fake") && !lock.contains(&path.as_str()));
     found
 }
 

@@ -25,6 +25,7 @@ use super::journal::{Journal, point};
 use super::json;
 use super::layout::Subject;
 use super::loaded;
+use super::members;
 use super::problem::Failure;
 use transaction::{Broken, Options};
 
@@ -66,13 +67,13 @@ pub struct Args {
 
 /// What a run has done.
 #[derive(Debug, Default)]
-struct Outcome {
+pub struct Outcome {
     changed: bool,
     /// Files that were written, or what was put back.
     done: Vec<String>,
-    notes: Vec<String>,
+    pub notes: Vec<String>,
     /// What does not work in the cluster, which is formed all the same.
-    failed: Vec<String>,
+    pub failed: Vec<String>,
 }
 
 /// Runs the command; its exit code. Takes the [`Lock`].
@@ -82,28 +83,34 @@ struct Outcome {
 /// written. [`Failure::Failed`] and [`Failure::Environment`]: the message says
 /// whether everything was put back.
 pub fn run(host: &Host, args: &Args) -> Result<u8, Failure> {
-    let outcome = change(host, args)?;
+    let lock = Lock::take(host)?;
+    let outcome = change(host, args, &lock)?;
     let failed = !outcome.failed.is_empty();
     tell(&outcome, args.json);
     Ok(u8::from(failed))
 }
 
-fn change(host: &Host, args: &Args) -> Result<Outcome, Failure> {
-    let _lock = Lock::take(host)?;
+/// [`run`] as a part of another command, without a word on standard output.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn change(host: &Host, args: &Args, _lock: &Lock) -> Result<Outcome, Failure> {
     preflight::clean(host)?;
     let open = Journal::open(host)?;
     if args.rollback {
         return roll_back(host, open);
     }
     let open = recover(host, open)?;
+    let adopted = members::adopt_from_running(host)?;
     let loaded = loaded::load_roles(host, &args.roles)?;
     let me = loaded.me(host)?;
     let survey = survey::survey(host, &loaded, me)?;
     let mut outcome = Outcome {
-        notes: survey.notes.clone(),
+        notes: adopted.into_iter().chain(survey.notes.clone()).collect(),
         ..Outcome::default()
     };
     if open.is_none() && survey.is_nothing() {
+        members::confirm(host, &loaded.desired)?;
         return Ok(outcome);
     }
     point(host, "checking what the change needs");
@@ -124,6 +131,7 @@ fn change(host: &Host, args: &Args) -> Result<Outcome, Failure> {
         Err(broken) => return Err(give_up(host, journal, broken)),
     }
     journal.close()?;
+    members::confirm(host, &loaded.desired)?;
     point(host, "waiting until everything runs");
     outcome.failed = configuration::settle(host, SETTLE)?;
     outcome.changed = true;
