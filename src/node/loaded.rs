@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{self, Report};
+use super::cross::{self, Checked};
 use super::host::Host;
+use super::ids;
 use super::layout::{Subject, reading};
 use super::platform;
 use super::problem::{Failure, Problem};
@@ -62,7 +64,7 @@ impl Loaded {
 /// [`Failure::Refused`]: every problem of the answers, or of their design, at
 /// once. [`Failure::Environment`]: a file or an agent cannot be read.
 pub fn load(host: &Host) -> Result<Loaded, Failure> {
-    load_roles(host, &[])
+    read(host, &[], |_| ())
 }
 
 /// [`load`] for the roles that are named, and for those that the cluster has
@@ -71,14 +73,33 @@ pub fn load(host: &Host) -> Result<Loaded, Failure> {
 /// # Errors
 /// Those of [`load`].
 pub fn load_roles(host: &Host, wanted: &[Subject]) -> Result<Loaded, Failure> {
-    let wanted = with_present(host, wanted)?;
+    read(host, &with_present(host, wanted)?, |_| ())
+}
+
+/// [`load`], with answers that are not in the files yet.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_with(host: &Host, change: impl FnOnce(&mut [Checked])) -> Result<Loaded, Failure> {
+    read(host, &[], change)
+}
+
+fn read(
+    host: &Host,
+    wanted: &[Subject],
+    change: impl FnOnce(&mut [Checked]),
+) -> Result<Loaded, Failure> {
     let Report {
-        problems,
+        mut problems,
         mut checked,
         ..
-    } = check::check(&host.layout, &wanted)?;
+    } = check::check(&host.layout, wanted)?;
     if !wanted.is_empty() {
         checked.retain(|one| wanted.contains(&one.subject));
+    }
+    if problems.is_empty() {
+        change(&mut checked);
+        problems = cross::check(&checked);
     }
     if !problems.is_empty() {
         return Err(Failure::Refused(problems));
@@ -142,15 +163,22 @@ fn with_present(host: &Host, wanted: &[Subject]) -> Result<Vec<Subject>, Failure
     Ok(all)
 }
 
-/// Node ids of a corosync.conf of ours: they outlive changes of the list.
+/// Node ids of a corosync.conf of ours: they outlive changes of the list. For
+/// other nodes, those that a token or the running cluster told.
 fn known_ids(host: &Host) -> Result<BTreeMap<String, u32>, Failure> {
     let path = host.layout.path("etc/corosync/corosync.conf");
-    match std::fs::read_to_string(&path) {
-        Ok(text) if text.starts_with(MARK) => Ok(node_ids(&text)),
-        Ok(_) => Ok(BTreeMap::new()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(reading(&path, &error)),
+    let mut ids = match std::fs::read_to_string(&path) {
+        Ok(text) if text.starts_with(MARK) => node_ids(&text),
+        Ok(_) => BTreeMap::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+        Err(error) => return Err(reading(&path, &error)),
+    };
+    for (name, id) in ids::read(&host.layout)? {
+        if !ids.values().any(|other| *other == id) {
+            ids.entry(name).or_insert(id);
+        }
     }
+    Ok(ids)
 }
 
 fn problem(host: &Host, refusal: Refusal) -> Problem {
