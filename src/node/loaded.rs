@@ -64,7 +64,7 @@ impl Loaded {
 /// [`Failure::Refused`]: every problem of the answers, or of their design, at
 /// once. [`Failure::Environment`]: a file or an agent cannot be read.
 pub fn load(host: &Host) -> Result<Loaded, Failure> {
-    read(host, &[], |_| ())
+    load_roles(host, &[])
 }
 
 /// [`load`] for the roles that are named, and for those that the cluster has
@@ -73,27 +73,24 @@ pub fn load(host: &Host) -> Result<Loaded, Failure> {
 /// # Errors
 /// Those of [`load`].
 pub fn load_roles(host: &Host, wanted: &[Subject]) -> Result<Loaded, Failure> {
-    read(host, &with_present(host, wanted)?, |_| ())
+    load_with(host, wanted, |_| ())
 }
 
-/// [`load`], with answers that are not in the files yet.
+/// [`load_roles`], with answers that are not in the files yet.
 ///
 /// # Errors
 /// Those of [`load`].
-pub fn load_with(host: &Host, change: impl FnOnce(&mut [Checked])) -> Result<Loaded, Failure> {
-    read(host, &[], change)
-}
-
-fn read(
+pub fn load_with(
     host: &Host,
     wanted: &[Subject],
     change: impl FnOnce(&mut [Checked]),
 ) -> Result<Loaded, Failure> {
+    let wanted = with_present(host, wanted)?;
     let Report {
         mut problems,
         mut checked,
         ..
-    } = check::check(&host.layout, wanted)?;
+    } = check::check(&host.layout, &wanted)?;
     if !wanted.is_empty() {
         checked.retain(|one| wanted.contains(&one.subject));
     }
