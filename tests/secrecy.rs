@@ -97,11 +97,13 @@ fn a_token_is_seen_by_nobody() {
     needles.text("the fence password", IPMI_PASSWORD);
     needles.token(token.trim_end());
     let host = recording(beta());
-    host.peer("alpha", true);
+    first.share_cluster_with(&host);
     let typo = swap_letter(token.trim_end(), 90);
     needles.text("the mistyped token", &typo);
     watched(&host, &["join"], &typo, &needles).expect(1);
-    watched(&host, &["join", "-"], &token, &needles).expect(0);
+    let forming = Background::start(&first, &["apply", "--wait", "60"]);
+    watched(&host, &["join", "-", "--wait", "60"], &token, &needles).expect(0);
+    forming.end().expect(0);
     watched(&host, &["status"], "", &needles);
 }
 
@@ -121,7 +123,7 @@ fn a_failed_join_leaves_no_secret_behind() {
         1,
         "Job for corosync.service failed.\n",
     );
-    watched(&host, &["join"], &token, &needles).expect(1);
+    watched(&host, &["join", "--wait", "5"], &token, &needles).expect(1);
     let left = watch::files_with(&host.path(""), &needles);
     assert!(left.is_empty(), "{left:?}");
 }

@@ -15,7 +15,6 @@ use super::layout::{Layout, Subject};
 use super::live;
 use super::problem::{Failure, Problem};
 use super::settings::{self, Change};
-use super::token;
 use crate::atomic;
 use crate::cluster::Desired;
 use crate::recipe::answer::{Answer, Node, node_list};
@@ -47,11 +46,6 @@ pub struct Lists {
     pub controllers: Vec<Node>,
     /// Names of nodes that were taken off the list.
     pub removed: Vec<String>,
-}
-
-/// The list of nodes in a CIB; `None` where it has none that can be read.
-pub fn nodes_from_cib(cib: &str) -> Option<Vec<Node>> {
-    Lists::from_cib(cib).map(|lists| lists.nodes)
 }
 
 impl Lists {
@@ -204,18 +198,14 @@ pub fn adopt(host: &Host, cib: &str) -> Result<Option<String>, Failure> {
     )))
 }
 
-/// [`adopt`] from the cluster that runs here, if this host belongs to one.
+/// Whether [`adopt`] would write anything.
 ///
 /// # Errors
-/// Those of [`adopt`], and a tool that is missing.
-pub fn adopt_from_running(host: &Host) -> Result<Option<String>, Failure> {
-    if token::formed(host)?.is_none() || !live::is_active(host, "pacemaker")? {
-        return Ok(None);
-    }
-    match live::cib(host)? {
-        Some(cib) => adopt(host, &cib),
-        None => Ok(None),
-    }
+/// cluster.toml cannot be read.
+pub fn differs(host: &Host, cib: &str) -> Result<bool, Failure> {
+    let lists = current(&host.layout, Some(cib))?;
+    let ids_differ = !lists.ids.is_empty() && lists.ids != ids::read(&host.layout)?;
+    Ok(ids_differ || changed(&host.layout, &lists)?.is_some())
 }
 
 /// The lists of this host, brought up to those of the running cluster.
@@ -256,7 +246,7 @@ pub fn change(
         let old = layout.read_answers(&Subject::Cluster)?.unwrap_or_default();
         write(layout, &text)?;
         if running {
-            match apply::change(host, &apply::Args::default(), lock) {
+            match apply::under(lock, host, &apply::Args::default()) {
                 Ok(outcome) => notes.extend(outcome.failed),
                 Err(failure) => {
                     write(layout, &old)?;
@@ -367,7 +357,6 @@ mod tests {
         };
         let full = cib(THREE, &lists.members());
         assert_eq!(Lists::from_cib(&full), Some(lists));
-        assert_eq!(nodes_from_cib(&full), Some(nodes(THREE)));
         let bare = Lists {
             nodes: nodes(TWO),
             ..Lists::default()
@@ -379,7 +368,7 @@ mod tests {
     #[test]
     fn a_cib_without_a_list_gives_none() {
         for cib in ["", "<cib/>", "<cib", &cib("", ""), &cib("alpha", "")] {
-            assert_eq!(nodes_from_cib(cib), None, "{cib}");
+            assert_eq!(Lists::from_cib(cib), None, "{cib}");
         }
     }
 

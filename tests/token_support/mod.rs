@@ -12,7 +12,7 @@ use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::fake_host::FakeHost;
+use crate::fake_host::{FakeHost, Ran};
 
 pub const NODES: &str = "alpha=192.0.2.11 beta=192.0.2.12";
 
@@ -152,4 +152,18 @@ pub fn retime(token: &str, issued: i64, expires: i64) -> String {
 /// The master in a token, in hexadecimal digits.
 pub fn master_of(token: &str) -> String {
     HEXLOWER.encode(&open_bytes(token)[MASTER..MASTER + 32])
+}
+
+/// A command that runs beside the test.
+pub struct Background(std::thread::JoinHandle<Ran>);
+
+impl Background {
+    pub fn start(host: &FakeHost, args: &[&str]) -> Self {
+        let command = host.command(args);
+        Self(std::thread::spawn(move || Ran::of(command, "")))
+    }
+
+    pub fn end(self) -> Ran {
+        self.0.join().unwrap()
+    }
 }

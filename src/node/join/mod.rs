@@ -107,7 +107,7 @@ pub fn join(host: &Host, text: &str, wait: Option<u64>) -> Result<Joined, Failur
         wait: wait.or((!token.running).then_some(FORMING)),
         ..apply::Args::default()
     };
-    let done = write(host, &token, &answers).and_then(|()| apply::change(host, &args, &lock));
+    let done = write(host, &token, &answers).and_then(|()| apply::under(&lock, host, &args));
     match done {
         Ok(outcome) => {
             before.discard()?;
@@ -145,6 +145,6 @@ fn put_back(host: &Host, lock: &Lock, before: &Before) -> Result<(), Failure> {
         rollback: true,
         ..apply::Args::default()
     };
-    apply::change(host, &args, lock)?;
+    apply::under(lock, host, &args)?;
     before.restore()
 }

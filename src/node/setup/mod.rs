@@ -67,7 +67,7 @@ fn form(host: &Host) -> Result<(), Failure> {
         ..apply::Args::default()
     };
     let lock = Lock::take(host)?;
-    let outcome = apply::change(host, &args, &lock)?;
+    let outcome = apply::under(&lock, host, &args)?;
     for line in outcome.notes.iter().chain(&outcome.failed) {
         say(line);
     }
