@@ -17,6 +17,10 @@ const DIRECTORIES: [&str; 4] = ["usr/sbin", "usr/bin", "sbin", "bin"];
 /// run. Without it they are not: they would work on the running system.
 const TRIAL: &str = "UBUNTU_HA_TRIAL";
 
+const PAUSE: Duration = Duration::from_secs(1);
+/// Fake daemons are quick.
+const TRIAL_PAUSE: Duration = Duration::from_millis(20);
+
 /// A host to work on: its files and its programs.
 #[derive(Debug)]
 pub struct Host {
@@ -61,6 +65,11 @@ impl Host {
     /// Whether this is a test's host, where test points are heeded.
     pub fn is_trial(&self) -> bool {
         self.trial
+    }
+
+    /// Between two looks at something that another process changes.
+    pub fn pause(&self) {
+        thread::sleep(if self.trial { TRIAL_PAUSE } else { PAUSE });
     }
 
     /// Where a program is; `None` where it is not installed.

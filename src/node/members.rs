@@ -1,114 +1,163 @@
 //! The list of nodes, which every member keeps in its own cluster.toml and the
 //! running cluster in its CIB, so that a member that was away learns of others.
 //!
-//! A node's id is its place in the list: it is only ever extended at its end,
-//! or cut there.
+//! Two properties of the CIB hold it: `ubuntu-ha-nodes` in the set `ubuntu-ha`
+//! as the answer `nodes` is written, and `ubuntu-ha-members` in a set of that
+//! name with the ids, the management controllers, and who was taken off.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::apply::{self, Lock};
 use super::host::Host;
+use super::ids;
 use super::layout::{Layout, Subject};
+use super::live;
 use super::problem::{Failure, Problem};
 use super::settings::{self, Change};
 use crate::atomic;
+use crate::cluster::Desired;
 use crate::recipe::answer::{Answer, Node, node_list};
 use crate::recipe::model::Question;
 
-/// The property set of the CIB that is the program's own.
-const SET: &str = "ubuntu-ha";
+/// Property with the list of nodes; the design of the CIB has it too.
 const NODES: &str = "ubuntu-ha-nodes";
-const CONTROLLERS: &str = "ubuntu-ha-controllers";
-const REMOVED: &str = "ubuntu-ha-removed";
+
+/// Property with what the list does not say, in a set of its own, which no
+/// design replaces.
+const MEMBERS: &str = "ubuntu-ha-members";
+
+/// Node attribute: the names that the node's corosync.conf has. While a member
+/// does not know a node that starts, the two disturb the membership of all.
+const KNOWS: &str = "ubuntu-ha-knows";
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Questions of the node recipe that hold the lists.
+pub const NODES_QUESTION: &str = "nodes";
+pub const CONTROLLERS_QUESTION: &str = "ipmi_addresses";
 
 /// What the running cluster says of its nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lists {
     pub nodes: Vec<Node>,
+    pub ids: BTreeMap<String, u32>,
     /// Management controllers, where fencing uses them.
     pub controllers: Vec<Node>,
     /// Names of nodes that were taken off the list.
     pub removed: Vec<String>,
 }
 
-/// The list of nodes in a CIB; `None` where it has none that can be read.
-pub fn nodes_from_cib(cib: &str) -> Option<Vec<Node>> {
-    Lists::from_cib(cib).map(|lists| lists.nodes)
-}
-
 impl Lists {
     /// Reads the program's own properties of a CIB.
     pub fn from_cib(cib: &str) -> Option<Self> {
         let document = roxmltree::Document::parse(cib).ok()?;
+        let properties = document
+            .descendants()
+            .filter(|node| node.has_tag_name("cluster_property_set"))
+            .flat_map(|set| set.children())
+            .filter(|node| node.has_tag_name("nvpair"));
         let value = |name: &str| {
-            let mut pairs = document.descendants().filter(|node| {
-                node.has_tag_name("nvpair")
-                    && node.attribute("name") == Some(name)
-                    && node
-                        .parent_element()
-                        .is_some_and(|set| set.attribute("id") == Some(SET))
-            });
-            pairs.next().and_then(|pair| pair.attribute("value"))
+            let mut named = properties
+                .clone()
+                .filter(|pair| pair.attribute("name") == Some(name));
+            named.next().and_then(|pair| pair.attribute("value"))
+        };
+        let members = value(MEMBERS).unwrap_or_default();
+        let part = |name: &str| {
+            let mut parts = members
+                .split(';')
+                .filter_map(|part| part.trim().split_once(' '));
+            parts
+                .find_map(|(key, text)| (key == name).then_some(text))
+                .unwrap_or_default()
         };
         Some(Self {
             nodes: node_list(value(NODES)?).ok()?,
-            controllers: value(CONTROLLERS)
-                .and_then(|text| node_list(text).ok())
-                .unwrap_or_default(),
-            removed: value(REMOVED)
-                .unwrap_or_default()
-                .split_whitespace()
-                .map(Into::into)
-                .collect(),
+            ids: ids::parse(part("ids")).unwrap_or_default(),
+            controllers: node_list(part("controllers")).unwrap_or_default(),
+            removed: part("removed").split_whitespace().map(Into::into).collect(),
         })
     }
 
-    /// The property set for `cibadmin --modify`.
-    pub fn to_cib(&self) -> String {
-        let pair = |name: &str, value: &str| {
-            let value = escape(value);
-            format!("<nvpair id=\"{name}\" name=\"{name}\" value=\"{value}\"/>")
-        };
-        let text = |nodes: &[Node]| Answer::NodeList(nodes.to_vec()).text();
-        format!(
-            "<cluster_property_set id=\"{SET}\">{}{}{}</cluster_property_set>",
-            pair(NODES, &text(&self.nodes)),
-            pair(CONTROLLERS, &text(&self.controllers)),
-            pair(REMOVED, &self.removed.join(" ")),
-        )
+    /// The value of [`MEMBERS`].
+    fn members(&self) -> String {
+        let controllers = Answer::NodeList(self.controllers.clone()).text();
+        let parts = [
+            ("ids", ids::to_text(&self.ids)),
+            ("controllers", controllers),
+            ("removed", self.removed.join(" ")),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(name, text)| format!("{name} {text}"))
+            .collect();
+        parts.join("; ")
     }
 
-    /// Writes the property set into the running cluster's CIB.
+    /// Writes the properties into the running cluster's CIB: what the list does
+    /// not say first.
     ///
     /// # Errors
     /// Pacemaker does not run, or refuses.
     pub fn publish(&self, host: &Host) -> Result<(), Failure> {
-        let args = [
-            "--modify",
-            "--allow-create",
-            "--scope",
-            "crm_config",
-            "--xml-pipe",
-        ];
-        let done = host.run_with("cibadmin", &args, self.to_cib().as_bytes(), LIMIT)?;
-        if done.success {
-            return Ok(());
-        }
-        Err(Failure::failed(
-            format!(
-                "writing the list of nodes to the CIB: {}",
-                done.last_words()
-            ),
-            "look at `ubuntu-ha status`, then run the command again".into(),
-        ))
+        let nodes = Answer::NodeList(self.nodes.clone()).text();
+        set(host, MEMBERS, MEMBERS, &self.members())?;
+        set(host, "ubuntu-ha", NODES, &nodes)
     }
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('"', "&quot;")
+fn set(host: &Host, set: &str, name: &str, value: &str) -> Result<(), Failure> {
+    let args = [
+        "--type",
+        "crm_config",
+        "--set-name",
+        set,
+        "--name",
+        name,
+        "--update",
+        value,
+    ];
+    host.must("crm_attribute", &args, LIMIT).map(drop)
+}
+
+/// Says in the CIB that corosync on this host runs with these nodes; writes
+/// nothing where that is said already. To be called after each change of
+/// corosync.conf.
+///
+/// # Errors
+/// Pacemaker does not run, or refuses.
+pub fn confirm(host: &Host, desired: &Desired) -> Result<(), Failure> {
+    let me = host.name()?;
+    let names: Vec<&str> = desired.members.iter().map(|m| m.name.as_str()).collect();
+    let value = names.join(" ");
+    let cib = live::cib(host)?.unwrap_or_default();
+    if knows(&cib, &me).as_deref() == Some(&value) {
+        return Ok(());
+    }
+    let args = ["--node", &me, "--name", KNOWS, "--update", &value];
+    host.must("crm_attribute", &args, LIMIT).map(drop)
+}
+
+/// Those of `members` that do not run with `node` in their list yet.
+pub fn unaware<'a>(cib: &str, members: &'a [String], node: &str) -> Vec<&'a str> {
+    let knows = |member: &str| {
+        let known = knows(cib, member);
+        known.is_some_and(|known| known.split_whitespace().any(|name| name == node))
+    };
+    let members = members.iter().map(String::as_str);
+    members.filter(|member| !knows(member)).collect()
+}
+
+fn knows(cib: &str, member: &str) -> Option<String> {
+    let document = roxmltree::Document::parse(cib).ok()?;
+    let mut nodes = document
+        .descendants()
+        .filter(|node| node.has_tag_name("node") && node.attribute("uname") == Some(member));
+    let mut pairs = nodes.next()?.descendants();
+    let pair = pairs.find(|pair| pair.attribute("name") == Some(KNOWS))?;
+    pair.attribute("value").map(Into::into)
 }
 
 /// `ours`, brought up to the cluster's list; `None` where there is nothing to
@@ -133,67 +182,120 @@ pub fn merge(ours: &[Node], theirs: &[Node], removed: &[String]) -> Option<Vec<N
 /// # Errors
 /// cluster.toml cannot be read or written.
 pub fn adopt(host: &Host, cib: &str) -> Result<Option<String>, Failure> {
-    let Some(theirs) = Lists::from_cib(cib) else {
+    let layout = &host.layout;
+    let lists = current(layout, Some(cib))?;
+    if !lists.ids.is_empty() && lists.ids != ids::read(layout)? {
+        ids::keep(layout, &lists.ids)?;
+    }
+    let Some(text) = changed(layout, &lists)? else {
         return Ok(None);
     };
-    let ours = read(&host.layout)?;
-    let nodes = merge(&ours.nodes, &theirs.nodes, &theirs.removed);
-    let controllers = match ours.controllers.is_empty() {
-        true => None,
-        false => merge(&ours.controllers, &theirs.controllers, &theirs.removed),
-    };
-    let Some(text) = edited(&host.layout, nodes.as_deref(), controllers.as_deref())? else {
-        return Ok(None);
-    };
-    write(&host.layout, &text)?;
-    let names = |nodes: &[Node]| -> Vec<String> { nodes.iter().map(|n| n.name.clone()).collect() };
-    let nodes = names(nodes.as_deref().unwrap_or(&ours.nodes));
+    write(layout, &text)?;
+    let names: Vec<&str> = lists.nodes.iter().map(|node| node.name.as_str()).collect();
     Ok(Some(format!(
         "took the list of nodes over from the running cluster: {}",
-        nodes.join(", ")
+        names.join(", ")
     )))
 }
 
-/// The lists of cluster.toml; empty where they are not answered, or not valid.
+/// Whether [`adopt`] would write anything.
 ///
 /// # Errors
-/// The file cannot be read.
-pub fn read(layout: &Layout) -> Result<Lists, Failure> {
+/// cluster.toml cannot be read.
+pub fn differs(host: &Host, cib: &str) -> Result<bool, Failure> {
+    let lists = current(&host.layout, Some(cib))?;
+    let ids_differ = !lists.ids.is_empty() && lists.ids != ids::read(&host.layout)?;
+    Ok(ids_differ || changed(&host.layout, &lists)?.is_some())
+}
+
+/// The lists of this host, brought up to those of the running cluster.
+///
+/// # Errors
+/// cluster.toml cannot be read.
+pub fn current(layout: &Layout, cib: Option<&str>) -> Result<Lists, Failure> {
+    let mut lists = read(layout)?;
+    if let Some(theirs) = cib.and_then(Lists::from_cib) {
+        let merged = |ours: &[Node], theirs_list: &[Node]| {
+            merge(ours, theirs_list, &theirs.removed).unwrap_or_else(|| ours.to_vec())
+        };
+        lists.nodes = merged(&lists.nodes, &theirs.nodes);
+        if !lists.controllers.is_empty() {
+            lists.controllers = merged(&lists.controllers, &theirs.controllers);
+        }
+        lists.ids = theirs.ids;
+        lists.removed = theirs.removed;
+    }
+    Ok(lists)
+}
+
+/// Makes this host, and the running cluster where there is one, use these
+/// lists: cluster.toml, then `apply`, then the CIB's properties. What is worth
+/// knowing is returned.
+///
+/// # Errors
+/// It failed, and cluster.toml is as it was.
+pub fn change(
+    host: &Host,
+    lists: &Lists,
+    running: bool,
+    lock: &Lock,
+) -> Result<Vec<String>, Failure> {
+    let mut notes = Vec::new();
+    let layout = &host.layout;
+    if let Some(text) = changed(layout, lists)? {
+        let old = layout.read_answers(&Subject::Cluster)?.unwrap_or_default();
+        write(layout, &text)?;
+        if running {
+            match apply::under(lock, host, &apply::Args::default()) {
+                Ok(outcome) => notes.extend(outcome.failed),
+                Err(failure) => {
+                    write(layout, &old)?;
+                    return Err(failure);
+                }
+            }
+        }
+    }
+    if running && let Err(failure) = lists.publish(host) {
+        notes.push(format!(
+            "the other members cannot see the change: {}; run the command again",
+            failure.message()
+        ));
+    }
+    Ok(notes)
+}
+
+/// The lists of cluster.toml; empty where they are not answered, or not valid.
+fn read(layout: &Layout) -> Result<Lists, Failure> {
     let text = layout.read_answers(&Subject::Cluster)?.unwrap_or_default();
     let settings = settings::Settings::parse(&text).map_err(|e| no_toml(layout, &e))?;
     let list = |name: &str| {
         let value = settings.get(name).and_then(|entry| entry.value.as_deref());
-        value
-            .and_then(|text| node_list(text).ok())
-            .unwrap_or_default()
+        let nodes = value.and_then(|text| node_list(text).ok());
+        nodes.unwrap_or_default()
     };
     Ok(Lists {
-        nodes: list("nodes"),
-        controllers: list("ipmi_addresses"),
-        removed: Vec::new(),
+        nodes: list(NODES_QUESTION),
+        controllers: list(CONTROLLERS_QUESTION),
+        ..Lists::default()
     })
 }
 
-/// The text of cluster.toml with other lists, comments kept; `None` where
-/// nothing is given.
-///
-/// # Errors
-/// The file, or the package's questions, cannot be read.
-pub fn edited(
-    layout: &Layout,
-    nodes: Option<&[Node]>,
-    controllers: Option<&[Node]>,
-) -> Result<Option<String>, Failure> {
+/// The text of cluster.toml with these lists, comments kept; `None` where it
+/// has them.
+fn changed(layout: &Layout, lists: &Lists) -> Result<Option<String>, Failure> {
+    let before = read(layout)?;
     let questions = layout.load(&Subject::Cluster)?.question;
-    let question = |name: &str| questions.iter().find(|question| question.name == name);
-    let answers = [("nodes", nodes), ("ipmi_addresses", controllers)];
-    let answers: Vec<(&Question, Answer)> = answers
-        .into_iter()
-        .filter_map(|(name, nodes)| {
-            let answer = Answer::NodeList(nodes?.to_vec());
-            Some((question(name)?, answer))
-        })
-        .collect();
+    let answers: Vec<(&Question, Answer)> = [
+        (NODES_QUESTION, &lists.nodes, before.nodes),
+        (CONTROLLERS_QUESTION, &lists.controllers, before.controllers),
+    ]
+    .into_iter()
+    .filter(|(_, new, old)| *new != old)
+    .filter_map(|(name, new, _)| {
+        let question = questions.iter().find(|question| question.name == name)?;
+        Some((question, Answer::NodeList(new.clone())))
+    })
+    .collect();
     if answers.is_empty() {
         return Ok(None);
     }
@@ -202,15 +304,13 @@ pub fn edited(
         .iter()
         .map(|(question, answer)| Change::Set(question, answer))
         .collect();
-    let text = settings::edit(&text, &changes).map_err(|e| no_toml(layout, &e))?;
-    Ok(Some(text))
+    settings::edit(&text, &changes)
+        .map(Some)
+        .map_err(|e| no_toml(layout, &e))
 }
 
 /// Replaces cluster.toml, which keeps its mode and owner.
-///
-/// # Errors
-/// It cannot be written; it is then as it was.
-pub fn write(layout: &Layout, text: &str) -> Result<(), Failure> {
+fn write(layout: &Layout, text: &str) -> Result<(), Failure> {
     let path = layout.answers(&Subject::Cluster);
     Ok(atomic::replace(&path, text.as_bytes(), 0o644)?)
 }
@@ -234,30 +334,58 @@ mod tests {
         node_list(text).unwrap()
     }
 
+    fn cib(nodes: &str, members: &str) -> String {
+        format!(
+            "<cib><configuration><crm_config>\
+             <cluster_property_set id=\"cib-bootstrap-options\">\
+             <nvpair id=\"x\" name=\"stonith-enabled\" value=\"true\"/></cluster_property_set>\
+             <cluster_property_set id=\"ubuntu-ha\">\
+             <nvpair id=\"n\" name=\"ubuntu-ha-nodes\" value=\"{nodes}\"/></cluster_property_set>\
+             <cluster_property_set id=\"ubuntu-ha-members\">\
+             <nvpair id=\"m\" name=\"ubuntu-ha-members\" value=\"{members}\"/></cluster_property_set>\
+             </crm_config></configuration></cib>"
+        )
+    }
+
     #[test]
-    fn the_property_set_reads_back() {
+    fn the_properties_read_back() {
         let lists = Lists {
             nodes: nodes(THREE),
+            ids: ids::parse("alpha=1 beta=2 gamma=4").unwrap(),
             controllers: nodes("alpha=203.0.113.11 beta=203.0.113.12"),
             removed: vec!["delta".into(), "epsilon".into()],
         };
-        let cib = format!(
-            "<cib><configuration><crm_config><cluster_property_set id=\"cib-bootstrap-options\">\
-             <nvpair id=\"x\" name=\"ubuntu-ha-nodes\" value=\"bad\"/></cluster_property_set>{}\
-             </crm_config></configuration></cib>",
-            lists.to_cib()
-        );
-        assert_eq!(Lists::from_cib(&cib), Some(lists));
-        assert_eq!(nodes_from_cib(&cib), Some(nodes(THREE)));
+        let full = cib(THREE, &lists.members());
+        assert_eq!(Lists::from_cib(&full), Some(lists));
+        let bare = Lists {
+            nodes: nodes(TWO),
+            ..Lists::default()
+        };
+        assert_eq!(bare.members(), "");
+        assert_eq!(Lists::from_cib(&cib(TWO, "")), Some(bare));
     }
 
     #[test]
     fn a_cib_without_a_list_gives_none() {
-        for cib in ["", "<cib/>", "<cib"] {
-            assert_eq!(nodes_from_cib(cib), None, "{cib}");
+        for cib in ["", "<cib/>", "<cib", &cib("", ""), &cib("alpha", "")] {
+            assert_eq!(Lists::from_cib(cib), None, "{cib}");
         }
-        let empty = Lists::default().to_cib();
-        assert_eq!(nodes_from_cib(&empty), None);
+    }
+
+    #[test]
+    fn who_does_not_know_a_node_is_told() {
+        let cib = "<cib><configuration><nodes>\
+            <node id=\"1\" uname=\"alpha\"><instance_attributes id=\"nodes-1\">\
+            <nvpair id=\"x\" name=\"ubuntu-ha-knows\" value=\"alpha beta gamma\"/>\
+            </instance_attributes></node>\
+            <node id=\"2\" uname=\"beta\"><instance_attributes id=\"nodes-2\">\
+            <nvpair id=\"y\" name=\"ubuntu-ha-knows\" value=\"alpha beta gamma-2\"/>\
+            </instance_attributes></node><node id=\"3\" uname=\"delta\"/></nodes>\
+            </configuration></cib>";
+        let members = ["alpha", "beta", "delta"].map(String::from);
+        assert_eq!(unaware(cib, &members, "gamma"), ["beta", "delta"]);
+        assert_eq!(unaware(cib, &members, "beta"), ["delta"]);
+        assert_eq!(unaware("", &members[..1], "beta"), ["alpha"]);
     }
 
     #[test]

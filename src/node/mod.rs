@@ -6,10 +6,12 @@ pub mod man;
 
 mod apply;
 mod check;
+mod cib;
 mod configure;
 mod cross;
 mod guard;
 mod host;
+mod ids;
 mod join;
 mod journal;
 mod json;
