@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{self, Report};
+use super::cross::{self, Checked};
 use super::host::Host;
+use super::ids;
 use super::layout::{Subject, reading};
 use super::platform;
 use super::problem::{Failure, Problem};
@@ -59,9 +61,23 @@ impl Loaded {
 /// [`Failure::Refused`]: every problem of the answers, or of their design, at
 /// once. [`Failure::Environment`]: a file or an agent cannot be read.
 pub fn load(host: &Host) -> Result<Loaded, Failure> {
+    load_with(host, |_| ())
+}
+
+/// [`load`], with answers that are not in the files yet.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_with(host: &Host, change: impl FnOnce(&mut [Checked])) -> Result<Loaded, Failure> {
     let Report {
-        problems, checked, ..
+        mut problems,
+        mut checked,
+        ..
     } = check::check(&host.layout, &[])?;
+    if problems.is_empty() {
+        change(&mut checked);
+        problems = cross::check(&checked);
+    }
     if !problems.is_empty() {
         return Err(Failure::Refused(problems));
     }
@@ -101,15 +117,22 @@ pub fn load(host: &Host) -> Result<Loaded, Failure> {
     })
 }
 
-/// Node ids of a corosync.conf of ours: they outlive changes of the list.
+/// Node ids of a corosync.conf of ours: they outlive changes of the list. For
+/// other nodes, those that a token or the running cluster told.
 fn known_ids(host: &Host) -> Result<BTreeMap<String, u32>, Failure> {
     let path = host.layout.path("etc/corosync/corosync.conf");
-    match std::fs::read_to_string(&path) {
-        Ok(text) if text.starts_with(MARK) => Ok(node_ids(&text)),
-        Ok(_) => Ok(BTreeMap::new()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(reading(&path, &error)),
+    let mut ids = match std::fs::read_to_string(&path) {
+        Ok(text) if text.starts_with(MARK) => node_ids(&text),
+        Ok(_) => BTreeMap::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+        Err(error) => return Err(reading(&path, &error)),
+    };
+    for (name, id) in ids::read(&host.layout)? {
+        if !ids.values().any(|other| *other == id) {
+            ids.entry(name).or_insert(id);
+        }
     }
+    Ok(ids)
 }
 
 fn problem(host: &Host, refusal: Refusal) -> Problem {

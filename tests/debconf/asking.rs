@@ -215,7 +215,7 @@ fn a_wrong_password_is_neither_shown_nor_kept() {
         "high",
         &[
             Answer("secret", "hunter2"),
-            Error("invalid_password", "8 to 255"),
+            Error("invalid_password", "8 to 4096"),
             Answer("secret", "hunter2hunter2 "),
             Error("invalid_password", "The secret:"),
             Back("secret"),

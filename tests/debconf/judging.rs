@@ -81,6 +81,7 @@ fn agree(recipe: &Recipe, texts: &[&str]) -> (usize, usize) {
 fn config_and_the_node_program_agree() {
     let long = |length: usize| "x".repeat(length);
     let (x63, x64, x255, x256) = (long(63), long(64), long(255), long(256));
+    let (x4096, x4097) = (long(4096), long(4097));
     let name253 = format!("{x63}.{x63}.{x63}.{}", long(61));
     let name254 = format!("{name253}x");
     let (path255, path256) = (format!("/dev/{}", long(250)), format!("/dev/{}", long(251)));
@@ -108,7 +109,7 @@ fn config_and_the_node_program_agree() {
             TEXTS,
             &[&x255, &x256, &umlauts[0], &umlauts[1]],
         ),
-        ("password", "", PASSWORDS, &[&x255, &x256]),
+        ("password", "", PASSWORDS, &[&x4096, &x4097]),
     ];
     for (kind, limits, texts, long) in more {
         let texts: Vec<&str> = texts.iter().chain(*long).copied().collect();

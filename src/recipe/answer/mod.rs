@@ -13,10 +13,14 @@ use std::net::IpAddr;
 use super::model::{Question, QuestionType};
 use super::suggest;
 
+pub use network::node_list;
 pub use set::{AnswerProblem, Answers, validate};
 
 /// Longest answer, in bytes.
 const LONGEST: usize = 255;
+
+/// Longest password, in bytes: a token for joining a cluster is one.
+const LONGEST_PASSWORD: usize = 4096;
 
 /// A valid answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,13 +163,13 @@ fn expected(question: &Question) -> String {
             format!("one of {}", choices.join(", "))
         }
         QuestionType::Boolean => "`true` or `false`".into(),
-        QuestionType::Password => format!("8 to {LONGEST} printable ASCII characters"),
+        QuestionType::Password => format!("8 to {LONGEST_PASSWORD} printable ASCII characters"),
         QuestionType::Text => "one line without quotes and backslashes".into(),
     }
 }
 
 fn password(text: &str) -> Result<Secret, String> {
-    let instead = format!("write 8 to {LONGEST} printable ASCII characters");
+    let instead = format!("write 8 to {LONGEST_PASSWORD} printable ASCII characters");
     if text.is_empty() {
         return Err(format!("is empty; {instead}"));
     }
@@ -177,7 +181,7 @@ fn password(text: &str) -> Result<Secret, String> {
     if text.len() < 8 {
         return Err(format!("is too short; {instead}"));
     }
-    if text.len() > LONGEST {
+    if text.len() > LONGEST_PASSWORD {
         return Err(format!("is too long; {instead}"));
     }
     if text.starts_with(' ') || text.ends_with(' ') {

@@ -112,7 +112,6 @@ const BAD: &[(&str, &str, &str, &str)] = &[
     ("host-name", "", "12", "a number"),
     ("host-name", "", "älpha", "holds 'ä'"),
     ("node-list", "", "alpha beta", "has no address"),
-    ("node-list", "", "alpha=192.0.2.11", "names 1 node;"),
     (
         "node-list",
         "",
@@ -236,7 +235,7 @@ fn long_answers_are_refused() {
     let long = "x".repeat(256);
     for (kind, text) in [
         ("string", long.clone()),
-        ("password", long.clone()),
+        ("password", "x".repeat(4097)),
         ("path", format!("/{long}")),
         ("host-name", long.clone()),
         ("host-name", "x".repeat(64)),
