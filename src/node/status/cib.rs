@@ -31,6 +31,8 @@ pub struct View {
     pub drbd_fences: Vec<(String, String)>,
     /// A resource that never runs on a node.
     pub never: Vec<(String, String)>,
+    /// Nodes whose pacemaker has reported what runs there.
+    pub joined: Vec<String>,
     /// Every id of a resource, group or clone.
     pub resources: Vec<String>,
 }
@@ -67,6 +69,13 @@ impl View {
                 _ => {}
             }
         }
+        let states = document
+            .descendants()
+            .filter(|node| node.has_tag_name("node_state"));
+        let joined = states.filter(|state| state.children().any(|child| child.has_tag_name("lrm")));
+        view.joined = joined
+            .filter_map(|state| state.attribute("uname").map(String::from))
+            .collect();
         view
     }
 

@@ -14,6 +14,7 @@ use crate::node::live::{self, Live};
 use crate::node::loaded;
 use crate::node::maintain;
 use crate::node::problem::{Failure, Problem};
+use crate::node::token::{self, Admission};
 
 /// First line of every file that the program makes, up to here.
 const MARK: &str = "# Made by ubuntu-ha";
@@ -45,6 +46,10 @@ pub struct Facts {
     pub drift: Vec<String>,
     /// A run of `apply` was interrupted.
     pub interrupted: bool,
+    /// Tokens that this node has given out.
+    pub admissions: Vec<Admission>,
+    /// Unix seconds.
+    pub now: u64,
     /// `sbd.service` runs.
     pub sbd: bool,
 }
@@ -84,6 +89,14 @@ impl Facts {
             .unwrap_or_else(|| format!("node {id}"))
     }
 
+    /// The token of a node that has never been a member, as far as can be told.
+    pub fn awaited(&self, node: &str) -> Option<&Admission> {
+        let seen = self.cib.joined.iter().any(|name| name == node)
+            || self.live.fences.iter().any(|fence| fence.target == node);
+        let mut admissions = self.admissions.iter().filter(|_| !seen);
+        admissions.find(|admission| admission.node == node)
+    }
+
     /// This host belongs to a cluster of ours.
     pub fn configured(&self) -> bool {
         self.formed.is_some() || self.ours
@@ -106,6 +119,7 @@ pub fn gather(host: &Host) -> Result<Facts, Failure> {
         ours: conf.starts_with(MARK),
         notes: maintain::notes(layout),
         interrupted: is_interrupted(host),
+        now: token::now(),
         ..Facts::default()
     };
     let mut roles: Vec<Subject> = layout.installed()?;
@@ -116,6 +130,8 @@ pub fn gather(host: &Host) -> Result<Facts, Failure> {
     if !facts.configured() {
         return Ok(facts);
     }
+    // For root alone; without them less is told.
+    facts.admissions = token::admissions(layout).unwrap_or_default();
     facts.live = live::read(host)?;
     facts.replicas = replica::read(host)?;
     facts.unapplied = unapplied(host, &facts.files);
@@ -128,7 +144,11 @@ pub fn gather(host: &Host) -> Result<Facts, Failure> {
     };
     facts.cib = View::new(&cib);
     facts.left = leave::left::roles(&cib);
-    if facts.cib.properties.contains_key("stonith-watchdog-timeout") {
+    if facts
+        .cib
+        .properties
+        .contains_key("stonith-watchdog-timeout")
+    {
         facts.sbd = live::is_active(host, "sbd")?;
     }
     if let Files::Valid(desired) = &facts.files {
@@ -170,7 +190,10 @@ fn unapplied(host: &Host, files: &Files) -> Vec<String> {
     };
     let differs = |path: &str, content: &[u8]| {
         let have = fs::read(host.layout.path(path));
-        have.map_or_else(|e| e.kind() == io::ErrorKind::NotFound, |have| have != content)
+        have.map_or_else(
+            |e| e.kind() == io::ErrorKind::NotFound,
+            |have| have != content,
+        )
     };
     desired
         .files

@@ -112,8 +112,13 @@ fn configured(host: &Host) -> Result<BTreeMap<String, u32>, Failure> {
 fn resources(text: &str) -> BTreeMap<String, u32> {
     let mut minors = BTreeMap::new();
     let mut resource = None;
-    for line in text.lines().map(|line| line.split('#').next().unwrap_or("")) {
-        let mut words = line.split_whitespace().map(|word| word.trim_matches(['"', ';', '{']));
+    for line in text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or(""))
+    {
+        let mut words = line
+            .split_whitespace()
+            .map(|word| word.trim_matches(['"', ';', '{']));
         match words.next() {
             Some("resource") => resource = words.next().map(String::from),
             Some("device") => {
@@ -166,9 +171,13 @@ fn nine_status(text: &str) -> Vec<Replica> {
     let mut replicas: Vec<Replica> = Vec::new();
     for line in text.lines() {
         let mut words = line.split_whitespace().peekable();
-        let Some(first) = words.peek().copied() else { continue };
+        let Some(first) = words.peek().copied() else {
+            continue;
+        };
         let value = |key: &str| {
-            let mut found = line.split_whitespace().filter_map(|word| word.split_once(':'));
+            let mut found = line
+                .split_whitespace()
+                .filter_map(|word| word.split_once(':'));
             found.find_map(|(name, value)| (name == key).then(|| value.to_string()))
         };
         if !line.starts_with(char::is_whitespace) {
@@ -178,7 +187,9 @@ fn nine_status(text: &str) -> Vec<Replica> {
             replicas.push(replica);
             continue;
         }
-        let Some(replica) = replicas.last_mut() else { continue };
+        let Some(replica) = replicas.last_mut() else {
+            continue;
+        };
         if let Some(state) = value("connection") {
             replica.connection = match state.as_str() {
                 "Connecting" => "WFConnection".into(),

@@ -301,7 +301,10 @@ fn roles(facts: &Facts) -> Vec<RoleLine> {
 }
 
 fn instance(facts: &Facts, resource: &LiveResource) -> InstanceLine {
-    let node = resource.node.as_deref().and_then(|name| facts.live.node(name));
+    let node = resource
+        .node
+        .as_deref()
+        .and_then(|name| facts.live.node(name));
     InstanceLine {
         node: resource.node.clone(),
         role: resource.role.clone(),
@@ -329,7 +332,11 @@ fn fencing(facts: &Facts) -> FencingLine {
             node: device.node.clone(),
         })
         .collect();
-    if facts.cib.properties.contains_key("stonith-watchdog-timeout") {
+    if facts
+        .cib
+        .properties
+        .contains_key("stonith-watchdog-timeout")
+    {
         devices.push(DeviceLine {
             id: "watchdog".into(),
             agent: "sbd".into(),

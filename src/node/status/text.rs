@@ -41,7 +41,11 @@ pub fn render(report: &Report, paint: Paint) -> String {
         State::Unconfigured => (Paint::warn, "not configured"),
         State::Unknown => (Paint::bad, "cannot be told"),
     };
-    section(&mut lines, "Cluster", vec![format!("{}: {}", paint.bold(name), colour(paint, word))]);
+    section(
+        &mut lines,
+        "Cluster",
+        vec![format!("{}: {}", paint.bold(name), colour(paint, word))],
+    );
     if report.maintenance {
         let text = "maintenance mode: pacemaker neither watches, starts nor stops anything";
         lines.push(format!("{:MARGIN$}{}", "", paint.warn(text)));
@@ -136,7 +140,10 @@ fn links(report: &Report, paint: Paint) -> Vec<String> {
             true => paint.good("connected"),
             false => paint.bad("disconnected"),
         };
-        format!("{} from {} to {}: {state}", link.link, link.address, link.node)
+        format!(
+            "{} from {} to {}: {state}",
+            link.link, link.address, link.node
+        )
     });
     lines.collect()
 }
@@ -252,7 +259,11 @@ fn replication(report: &Report, paint: Paint) -> Vec<String> {
                 one.role, one.peer_role, one.disk, one.peer_disk
             ),
         };
-        format!("{}: {state}{detail}{}", one.resource, finish.unwrap_or_default())
+        format!(
+            "{}: {state}{detail}{}",
+            one.resource,
+            finish.unwrap_or_default()
+        )
     });
     lines.collect()
 }

@@ -4,10 +4,11 @@ use super::Finding;
 use crate::node::live::{Live, LiveNode};
 use crate::node::status::facts::Facts;
 use crate::node::status::report::node_state;
+use crate::node::token;
 
 pub fn of(facts: &Facts) -> Vec<Finding> {
     let live = &facts.live;
-    let mut found = daemons(facts);
+    let mut found: Vec<Finding> = daemons(facts).into_iter().collect();
     if !live.corosync {
         return found;
     }
@@ -57,7 +58,10 @@ fn daemons(facts: &Facts) -> Option<Finding> {
 fn missing(facts: &Facts) -> Vec<String> {
     let members = facts.live.quorum.as_ref().map(|quorum| &quorum.members);
     let known = facts.live.nodes.iter().map(|node| (node.id, &node.name));
-    let desired = facts.members().iter().map(|member| (member.id, &member.name));
+    let desired = facts
+        .members()
+        .iter()
+        .map(|member| (member.id, &member.name));
     let mut names: Vec<String> = known
         .chain(desired)
         .filter(|(id, _)| !members.is_some_and(|members| members.contains(id)))
@@ -95,9 +99,10 @@ fn quorum(facts: &Facts) -> Vec<Finding> {
             "no quorum, {} of {} votes where {} are needed: nothing runs on this side",
             quorum.total, quorum.expected, quorum.needed
         );
-        found.push(Finding::wrong(message).mend(format!(
-            "systemctl start corosync pacemaker   # on {names}"
-        )));
+        found.push(
+            Finding::wrong(message)
+                .mend(format!("systemctl start corosync pacemaker   # on {names}")),
+        );
         return found;
     }
     let mut finding = Finding::wrong(format!(
@@ -122,10 +127,8 @@ fn maintenance(facts: &Facts) -> Option<Finding> {
     let note = facts.notes.iter().find(|note| note.node.is_none());
     let by = note.map_or_else(String::new, |note| format!(", {note}"));
     Some(
-        Finding::wrong(format!(
-            "maintenance mode is on{by}: what fails stays down"
-        ))
-        .mend("ubuntu-ha maintain off"),
+        Finding::wrong(format!("maintenance mode is on{by}: what fails stays down"))
+            .mend("ubuntu-ha maintain off"),
     )
 }
 
@@ -136,11 +139,19 @@ fn members(facts: &Facts) -> Vec<Finding> {
         .iter()
         .filter_map(|node| member(facts, node))
         .collect();
-    let unknown = facts.members().iter().filter(|member| live.node(&member.name).is_none());
+    let unknown = facts.members().iter();
+    let unknown = unknown.filter(|member| live.node(&member.name).is_none());
     for member in unknown {
+        if let Some(finding) = awaited(facts, &member.name) {
+            found.push(finding);
+            continue;
+        }
         found.push(
-            Finding::wrong(format!("{} is on the list of nodes, but not in the cluster", member.name))
-                .mend(format!("ubuntu-ha apply   # on {}", member.name)),
+            Finding::wrong(format!(
+                "{} is on the list of nodes, but not in the cluster",
+                member.name
+            ))
+            .mend(format!("ubuntu-ha apply   # on {}", member.name)),
         );
     }
     if live.nodes.len() == 1 && facts.members().len() <= 1 {
@@ -152,7 +163,31 @@ fn members(facts: &Facts) -> Vec<Finding> {
     found
 }
 
+/// A node that was admitted and has not joined yet.
+fn awaited(facts: &Facts, name: &str) -> Option<Finding> {
+    let admission = facts.awaited(name)?;
+    let until = token::show_time(admission.expires);
+    Some(match admission.expires < facts.now {
+        true => Finding::warning(format!(
+            "{name} never joined, and its token expired at {until}"
+        ))
+        .mend(format!(
+            "ubuntu-ha token {name}            # prints another"
+        ))
+        .mend(format!(
+            "ubuntu-ha token --revoke {name}   # takes it off the list"
+        )),
+        false => Finding::note(format!("{name} may join until {until}"))
+            .mend(format!("ubuntu-ha join   # on {name}, with its token")),
+    })
+}
+
 fn member(facts: &Facts, node: &LiveNode) -> Option<Finding> {
+    if !node.online
+        && let Some(finding) = awaited(facts, &node.name)
+    {
+        return Some(finding);
+    }
     let name = &node.name;
     let start = format!("systemctl start corosync pacemaker   # on {name}");
     Some(match node_state(node) {
@@ -166,30 +201,35 @@ fn member(facts: &Facts, node: &LiveNode) -> Option<Finding> {
         .mend(format!("stonith_admin --reboot {name}"))
         .mend(format!("# Only where {name} is certainly off:"))
         .mend(format!("stonith_admin --confirm={name}")),
-        "offline" => {
-            Finding::wrong(format!("{name} is offline: nothing can be taken over by it")).mend(start)
-        }
-        "pending" => Finding::wrong(format!("{name} is joining, or its pacemaker does not run"))
-            .mend(start),
-        "shutdown" => Finding::wrong(format!("{name} is shutting down")).mend(start),
-        "standby" if node.standby_on_fail => Finding::wrong(format!(
-            "{name} stands by because a resource failed there"
+        "offline" => Finding::wrong(format!(
+            "{name} is offline: nothing can be taken over by it"
         ))
-        .mend(format!("crm_resource --cleanup --node {name}")),
+        .mend(start),
+        "pending" => {
+            Finding::wrong(format!("{name} is joining, or its pacemaker does not run")).mend(start)
+        }
+        "shutdown" => Finding::wrong(format!("{name} is shutting down")).mend(start),
+        "standby" if node.standby_on_fail => {
+            Finding::wrong(format!("{name} stands by because a resource failed there"))
+                .mend(format!("crm_resource --cleanup --node {name}"))
+        }
         "standby" => {
             let note = facts
                 .notes
                 .iter()
                 .find(|note| note.node.as_ref() == Some(name));
             let by = note.map_or_else(String::new, |note| format!(", {note}"));
-            Finding::wrong(format!("{name} stands by{by}: it runs and takes over nothing"))
-                .mend(format!("ubuntu-ha maintain off --node {name}"))
+            Finding::wrong(format!(
+                "{name} stands by{by}: it runs and takes over nothing"
+            ))
+            .mend(format!("ubuntu-ha maintain off --node {name}"))
         }
-        "maintenance" => {
-            Finding::wrong(format!("{name} is in maintenance: what fails on it stays down")).mend(
-                format!("crm_attribute --node {name} --name maintenance --delete"),
-            )
-        }
+        "maintenance" => Finding::wrong(format!(
+            "{name} is in maintenance: what fails on it stays down"
+        ))
+        .mend(format!(
+            "crm_attribute --node {name} --name maintenance --delete"
+        )),
         _ => return None,
     })
 }

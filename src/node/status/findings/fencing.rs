@@ -7,7 +7,10 @@ use crate::node::status::report::accepts_split_brain;
 
 /// Whether the device's monitor succeeds.
 pub fn device_works(facts: &Facts, device: &LiveResource) -> bool {
-    let node = device.node.as_deref().and_then(|name| facts.live.node(name));
+    let node = device
+        .node
+        .as_deref()
+        .and_then(|name| facts.live.node(name));
     let failed = facts.live.failures.iter();
     let mut failed = failed.filter(|failure| failure.resource == device.id);
     let here = failed.any(|failure| Some(failure.node.as_str()) == device.node.as_deref());
@@ -38,7 +41,10 @@ pub fn of(facts: &Facts) -> Vec<Finding> {
         return found;
     }
     let devices: Vec<&LiveResource> = live.resources.iter().filter(|r| r.is_stonith()).collect();
-    let watchdog = facts.cib.properties.contains_key("stonith-watchdog-timeout");
+    let watchdog = facts
+        .cib
+        .properties
+        .contains_key("stonith-watchdog-timeout");
     if devices.is_empty() && !watchdog {
         found.push(
             Finding::wrong("no fence device: a lost node is never taken over")
@@ -65,7 +71,10 @@ pub fn of(facts: &Facts) -> Vec<Finding> {
 
 fn broken_device(facts: &Facts, device: &LiveResource) -> Finding {
     let targets = facts.cib.param(&device.id, "pcmk_host_list");
-    let whom = targets.map_or_else(|| "a lost node".to_string(), |t| t.replace([',', ' '], ", "));
+    let whom = targets.map_or_else(
+        || "a lost node".to_string(),
+        |t| t.replace([',', ' '], ", "),
+    );
     let failures = facts.live.failures.iter();
     let why = failures
         .filter(|failure| failure.resource == device.id && !failure.reason.is_empty())
@@ -99,8 +108,12 @@ fn failed(fences: &[LiveFence]) -> Vec<Finding> {
             let why = why.map_or_else(String::new, |reason| format!(" ({reason})"));
             found.push(
                 Finding::wrong(format!("the last fencing of {target} failed{why}"))
-                    .mend(format!("stonith_admin --reboot {target}   # tries it again"))
-                    .mend(format!("stonith_admin --cleanup --history={target}   # forgets it")),
+                    .mend(format!(
+                        "stonith_admin --reboot {target}   # tries it again"
+                    ))
+                    .mend(format!(
+                        "stonith_admin --cleanup --history={target}   # forgets it"
+                    )),
             );
         }
     }

@@ -31,9 +31,11 @@ pub fn unconfigured(facts: &Facts) -> Vec<Finding> {
                 .mend("ubuntu-ha apply   # forms the cluster")
                 .mend("ubuntu-ha join    # or: joins one that runs, with a token of it")
         }
-        Files::Valid(_) => Finding::wrong("the answers are complete, but no cluster was formed here")
-            .mend("ubuntu-ha plan    # shows what would be done")
-            .mend("ubuntu-ha apply   # forms the cluster"),
+        Files::Valid(_) => {
+            Finding::wrong("the answers are complete, but no cluster was formed here")
+                .mend("ubuntu-ha plan    # shows what would be done")
+                .mend("ubuntu-ha apply   # forms the cluster")
+        }
         Files::Unreadable(why) => {
             Finding::wrong(format!("no cluster was formed here; {why}")).mend("ubuntu-ha check")
         }
@@ -68,8 +70,10 @@ pub fn of(facts: &Facts) -> Vec<Finding> {
             found.push(Finding::wrong(message).mend("ubuntu-ha check"));
         }
         Files::Unreadable(_) => found.push(
-            Finding::note("the answers can be read by root alone, so nothing is compared with them")
-                .mend("sudo ubuntu-ha status"),
+            Finding::note(
+                "the answers can be read by root alone, so nothing is compared with them",
+            )
+            .mend("sudo ubuntu-ha status"),
         ),
         Files::Unread | Files::Valid(_) => {}
     }

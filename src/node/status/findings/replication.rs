@@ -104,7 +104,8 @@ fn drbd_id<'a>(facts: &'a Facts, name: &str) -> Option<&'a str> {
 
 /// A constraint of crm-fence-peer.sh: right while the other copy is stale.
 fn fences(facts: &Facts) -> Vec<Finding> {
-    let all_redundant = !facts.replicas.is_empty() && facts.replicas.iter().all(Replica::is_redundant);
+    let all_redundant =
+        !facts.replicas.is_empty() && facts.replicas.iter().all(Replica::is_redundant);
     let findings = facts.cib.drbd_fences.iter().map(|(id, resource)| {
         if all_redundant {
             return Finding::wrong(format!(

@@ -95,8 +95,10 @@ fn twice(facts: &Facts, id: &str, instances: &[&LiveResource]) -> Option<Finding
 fn orphaned(id: &str, instances: &[&LiveResource]) -> Option<Finding> {
     let orphaned = instances.iter().any(|one| one.orphaned);
     orphaned.then(|| {
-        Finding::wrong(format!("{id} still runs, though it is not configured any more"))
-            .mend(format!("crm_resource --cleanup -r {id}"))
+        Finding::wrong(format!(
+            "{id} still runs, though it is not configured any more"
+        ))
+        .mend(format!("crm_resource --cleanup -r {id}"))
     })
 }
 
@@ -110,7 +112,9 @@ fn stopped(facts: &Facts, all: &[(&str, Vec<&LiveResource>)]) -> Vec<Finding> {
     }
     let findings = by_top.into_iter().map(|(top, down)| {
         let ids: Vec<&str> = down.iter().map(|one| one.id.as_str()).collect();
-        let asked = down.iter().any(|one| one.target_role.as_deref() == Some("Stopped"));
+        let asked = down
+            .iter()
+            .any(|one| one.target_role.as_deref() == Some("Stopped"));
         let runs = if ids.len() == 1 { "runs" } else { "run" };
         let message = format!("{} {runs} nowhere", ids.join(", "));
         if asked {
@@ -124,9 +128,7 @@ fn stopped(facts: &Facts, all: &[(&str, Vec<&LiveResource>)]) -> Vec<Finding> {
         }
         let failed = |id: &&&str| facts.live.failures.iter().any(|f| f.resource == ***id);
         match ids.iter().find(failed) {
-            Some(id) => {
-                Finding::wrong(message).mend(format!("crm_resource --cleanup -r {id}"))
-            }
+            Some(id) => Finding::wrong(message).mend(format!("crm_resource --cleanup -r {id}")),
             None => Finding::wrong(message).mend(format!("crm_resource --why -r {}", ids[0])),
         }
     });
@@ -155,7 +157,10 @@ fn copies(facts: &Facts, id: &str, instances: &[&LiveResource]) -> Option<Findin
         let has = instances
             .iter()
             .any(|one| one.is_active() && one.node.as_deref() == Some(&node.name));
-        node.online && !node.standby && !node.standby_on_fail && !has
+        node.online
+            && !node.standby
+            && !node.standby_on_fail
+            && !has
             && !facts.cib.never.iter().any(never)
     });
     let able: Vec<&str> = able.map(|node| node.name.as_str()).collect();
@@ -163,10 +168,8 @@ fn copies(facts: &Facts, id: &str, instances: &[&LiveResource]) -> Option<Findin
         return None;
     }
     Some(
-        Finding::wrong(format!("{id} does not run on {}", able.join(", "))).mend(format!(
-            "crm_resource --why -r {id} --node {}",
-            able[0]
-        )),
+        Finding::wrong(format!("{id} does not run on {}", able.join(", ")))
+            .mend(format!("crm_resource --why -r {id} --node {}", able[0])),
     )
 }
 
@@ -178,9 +181,13 @@ fn unmanaged(facts: &Facts, id: &str, instances: &[&LiveResource]) -> Option<Fin
         return None;
     }
     Some(
-        Finding::wrong(format!("{id} is unmanaged: it is not recovered when it fails")).mend(
-            format!("crm_resource --meta --delete-parameter is-managed -r {}", one.top()),
-        ),
+        Finding::wrong(format!(
+            "{id} is unmanaged: it is not recovered when it fails"
+        ))
+        .mend(format!(
+            "crm_resource --meta --delete-parameter is-managed -r {}",
+            one.top()
+        )),
     )
 }
 
