@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::check::{self, Draft};
 use super::expand::{self, Role};
 use super::fence::{self, Plan};
 use super::refuse::Refusals;
@@ -49,12 +50,20 @@ pub fn design(input: &Input<'_>) -> Result<Desired, Vec<Refusal>> {
         .iter()
         .map(|role| expand::expand(role, input.cluster))
         .collect();
+    let mut notes = Vec::new();
+    let draft = Draft {
+        settings: &settings,
+        fencing: &fencing,
+        roles: &roles,
+        platform: input.platform,
+    };
+    check::check(&draft, &mut refusals, &mut notes);
     let desired = Desired {
         files: files(&settings, &fencing, &roles, input.platform),
         cib: cib::document(&settings, &fencing, &roles),
         storage: storage::list(&settings, &roles),
         roles: roles.iter().map(|role| role.name.to_owned()).collect(),
-        notes: Vec::new(),
+        notes,
         fencing: fencing.fencing,
         name: settings.name,
         members: settings.members,

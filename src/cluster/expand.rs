@@ -167,6 +167,22 @@ impl<'a> Role<'a> {
         self.texts.own.get(question) == Some(&Answer::Boolean(true))
     }
 
+    /// The devices that the role takes, each with the template that named it;
+    /// without those that it makes itself.
+    pub fn devices(&self) -> Vec<(&str, &'a str)> {
+        let drbd = self.drbd.iter();
+        let drbd = drbd.map(|(resource, recipe)| (resource.device.as_str(), &recipe.device));
+        let lvm = self.lvm.iter();
+        let lvm = lvm.map(|lvm| (lvm.device.as_str(), &lvm.recipe.device));
+        let filesystems = self.filesystems.iter();
+        let filesystems = filesystems.map(|fs| (fs.device.as_str(), &fs.recipe.device));
+        drbd.chain(lvm)
+            .chain(filesystems)
+            .filter(|(device, _)| device.starts_with('/'))
+            .map(|(device, template)| (device, template.as_str()))
+            .collect()
+    }
+
     /// The role's question whose answer stands in `template`, the first one.
     pub fn question_in(&self, template: &'a str) -> Option<&'a str> {
         let pieces = template::parse(template).unwrap_or_default();

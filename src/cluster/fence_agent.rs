@@ -7,6 +7,31 @@ use super::fence::secret;
 use super::refuse::Refusals;
 use super::settings::{Settings, question};
 
+/// Parameters of every device that are for pacemaker, not for the agent
+/// (pacemaker-fenced(7)).
+pub(super) const PACEMAKERS: [&str; 7] = [
+    "pcmk_action_limit",
+    "pcmk_delay_base",
+    "pcmk_delay_max",
+    "pcmk_host_argument",
+    "pcmk_host_check",
+    "pcmk_host_list",
+    "pcmk_host_map",
+];
+
+/// Whether a parameter is for pacemaker; `pcmk_off_timeout` and its like are
+/// too.
+pub(super) fn is_pacemakers(name: &str) -> bool {
+    let actions = ["reboot", "off", "on", "list", "monitor", "status"];
+    let of_action = name
+        .strip_prefix("pcmk_")
+        .and_then(|rest| rest.split_once('_'))
+        .is_some_and(|(action, what)| {
+            actions.contains(&action) && ["action", "timeout", "retries"].contains(&what)
+        });
+    of_action || PACEMAKERS.contains(&name)
+}
+
 /// `fence_parameters` taken apart.
 #[derive(Debug, Default)]
 struct Parameters {

@@ -3,6 +3,7 @@
 //! Nothing here reads a file, a clock or the environment, or runs a program:
 //! `hapkg plan` on a laptop and `ubuntu-ha apply` on a node design the same.
 
+mod check;
 mod cib;
 mod corosync;
 mod design;
@@ -11,11 +12,15 @@ mod drbd;
 mod expand;
 mod fence;
 mod fence_agent;
+pub mod graph;
 mod input;
+mod metadata;
 mod redact;
 mod refuse;
 mod sbd;
 mod settings;
+pub mod show;
+pub mod simulate;
 mod storage;
 mod xml;
 

@@ -83,5 +83,11 @@ fn lock_table(settings: &Settings, role: &Role, filesystem: &Filesystem) -> Opti
 
 /// The name of a filesystem's lock space, unique in the cluster.
 pub(super) fn lock_space(role: &Role, filesystem: &Filesystem) -> String {
-    format!("{}-{}", role.name, filesystem.recipe.id)
+    let name = format!("{}-{}", role.name, filesystem.recipe.id);
+    name.replace(|c| !is_lock_character(c), "_")
+}
+
+/// What mkfs.gfs2(8) takes in a lock table.
+pub(super) fn is_lock_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }

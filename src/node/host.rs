@@ -17,6 +17,10 @@ const DIRECTORIES: [&str; 4] = ["usr/sbin", "usr/bin", "sbin", "bin"];
 /// run. Without it they are not: they would work on the running system.
 const TRIAL: &str = "UBUNTU_HA_TRIAL";
 
+const PAUSE: Duration = Duration::from_secs(1);
+/// Fake daemons are quick.
+const TRIAL_PAUSE: Duration = Duration::from_millis(20);
+
 /// A host to work on: its files and its programs.
 #[derive(Debug)]
 pub struct Host {
@@ -52,6 +56,11 @@ impl Host {
     /// Whether this is a test's host, where test points are heeded.
     pub fn is_trial(&self) -> bool {
         self.trial
+    }
+
+    /// Between two looks at something that another process changes.
+    pub fn pause(&self) {
+        thread::sleep(if self.trial { TRIAL_PAUSE } else { PAUSE });
     }
 
     /// Where a program is; `None` where it is not installed.
@@ -110,13 +119,34 @@ impl Host {
                 "run it on a node of the cluster, with the role's packages installed".into(),
             )
         })?;
+        self.execute(Command::new(path), program, args, input, limit)
+    }
+
+    /// Runs an OCF agent, `usr/lib/ocf/resource.d/PROVIDER/TYPE`, with the
+    /// environment that the standard gives it (OCF 1.1, 3.6).
+    ///
+    /// # Errors
+    /// Those of [`Host::run`].
+    pub fn run_agent(&self, agent: &str, args: &[&str], limit: Duration) -> Result<Done, Failure> {
+        let mut command = Command::new(self.layout.path(agent));
+        command.env("OCF_ROOT", self.layout.path("usr/lib/ocf"));
+        self.execute(command, agent, args, b"", limit)
+    }
+
+    fn execute(
+        &self,
+        mut command: Command,
+        program: &str,
+        args: &[&str],
+        input: &[u8],
+        limit: Duration,
+    ) -> Result<Done, Failure> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Failure::environment(
                 format!("{what} {program}: {error}"),
                 "look at the journal".into(),
             )
         };
-        let mut command = Command::new(path);
         command
             .args(args.iter().map(OsStr::new))
             .env("LC_ALL", "C.UTF-8")

@@ -13,6 +13,9 @@ use crate::cluster::{Desired, Input, MARK, Refusal, RoleAnswers, design, node_id
 use crate::recipe::answer::Answers;
 use crate::recipe::compiled::CompiledRole;
 
+/// The roles that `apply` has given to the cluster, separated by blanks.
+pub const ROLES: &str = "var/lib/ubuntu-ha/roles";
+
 /// Valid answers, and what they amount to.
 #[derive(Debug)]
 pub struct Loaded {
@@ -61,19 +64,36 @@ impl Loaded {
 /// [`Failure::Refused`]: every problem of the answers, or of their design, at
 /// once. [`Failure::Environment`]: a file or an agent cannot be read.
 pub fn load(host: &Host) -> Result<Loaded, Failure> {
-    load_with(host, |_| ())
+    load_roles(host, &[])
 }
 
-/// [`load`], with answers that are not in the files yet.
+/// [`load`] for the roles that are named, and for those that the cluster has
+/// already; for all of them where none is named.
 ///
 /// # Errors
 /// Those of [`load`].
-pub fn load_with(host: &Host, change: impl FnOnce(&mut [Checked])) -> Result<Loaded, Failure> {
+pub fn load_roles(host: &Host, wanted: &[Subject]) -> Result<Loaded, Failure> {
+    load_with(host, wanted, |_| ())
+}
+
+/// [`load_roles`], with answers that are not in the files yet.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_with(
+    host: &Host,
+    wanted: &[Subject],
+    change: impl FnOnce(&mut [Checked]),
+) -> Result<Loaded, Failure> {
+    let wanted = with_present(host, wanted)?;
     let Report {
         mut problems,
         mut checked,
         ..
-    } = check::check(&host.layout, &[])?;
+    } = check::check(&host.layout, &wanted)?;
+    if !wanted.is_empty() {
+        checked.retain(|one| wanted.contains(&one.subject));
+    }
     if problems.is_empty() {
         change(&mut checked);
         problems = cross::check(&checked);
@@ -115,6 +135,29 @@ pub fn load_with(host: &Host, change: impl FnOnce(&mut [Checked])) -> Result<Loa
         roles,
         desired,
     })
+}
+
+/// Names of the roles of the configuration that this host has seen last.
+fn with_present(host: &Host, wanted: &[Subject]) -> Result<Vec<Subject>, Failure> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut all = vec![Subject::Cluster];
+    all.extend(wanted.iter().cloned());
+    let path = host.layout.path(ROLES);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let roles = text
+                .split_whitespace()
+                .map(|name| Subject::Role(name.into()));
+            all.extend(roles.filter(|role| host.layout.answers(role).exists()));
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(reading(&path, &error)),
+    }
+    all.sort();
+    all.dedup();
+    Ok(all)
 }
 
 /// Node ids of a corosync.conf of ours: they outlive changes of the list. For

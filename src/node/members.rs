@@ -25,6 +25,10 @@ const NODES: &str = "ubuntu-ha-nodes";
 /// design replaces.
 const MEMBERS: &str = "ubuntu-ha-members";
 
+/// Node attribute: the names that the node's corosync.conf has. While a member
+/// does not know a node that starts, the two disturb the membership of all.
+const KNOWS: &str = "ubuntu-ha-knows";
+
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Questions of the node recipe that hold the lists.
@@ -119,6 +123,42 @@ fn set(host: &Host, set: &str, name: &str, value: &str) -> Result<(), Failure> {
         value,
     ];
     host.must("crm_attribute", &args, LIMIT).map(drop)
+}
+
+/// Says in the CIB that corosync on this host runs with these nodes; writes
+/// nothing where `cib` says so already. To be called after each change of
+/// corosync.conf.
+///
+/// # Errors
+/// Pacemaker does not run, or refuses.
+pub fn confirm(host: &Host, cib: &str, nodes: &[&str]) -> Result<(), Failure> {
+    let me = host.name()?;
+    let value = nodes.join(" ");
+    if knows(cib, &me).as_deref() == Some(&value) {
+        return Ok(());
+    }
+    let args = ["--node", &me, "--name", KNOWS, "--update", &value];
+    host.must("crm_attribute", &args, LIMIT).map(drop)
+}
+
+/// Those of `members` that do not run with `node` in their list yet.
+pub fn unaware<'a>(cib: &str, members: &'a [String], node: &str) -> Vec<&'a str> {
+    let knows = |member: &str| {
+        let known = knows(cib, member);
+        known.is_some_and(|known| known.split_whitespace().any(|name| name == node))
+    };
+    let members = members.iter().map(String::as_str);
+    members.filter(|member| !knows(member)).collect()
+}
+
+fn knows(cib: &str, member: &str) -> Option<String> {
+    let document = roxmltree::Document::parse(cib).ok()?;
+    let mut nodes = document
+        .descendants()
+        .filter(|node| node.has_tag_name("node") && node.attribute("uname") == Some(member));
+    let mut pairs = nodes.next()?.descendants();
+    let pair = pairs.find(|pair| pair.attribute("name") == Some(KNOWS))?;
+    pair.attribute("value").map(Into::into)
 }
 
 /// `ours`, brought up to the cluster's list; `None` where there is nothing to
@@ -315,6 +355,22 @@ mod tests {
         for cib in ["", "<cib/>", "<cib", &cib("", ""), &cib("alpha", "")] {
             assert_eq!(nodes_from_cib(cib), None, "{cib}");
         }
+    }
+
+    #[test]
+    fn who_does_not_know_a_node_is_told() {
+        let cib = "<cib><configuration><nodes>\
+            <node id=\"1\" uname=\"alpha\"><instance_attributes id=\"nodes-1\">\
+            <nvpair id=\"x\" name=\"ubuntu-ha-knows\" value=\"alpha beta gamma\"/>\
+            </instance_attributes></node>\
+            <node id=\"2\" uname=\"beta\"><instance_attributes id=\"nodes-2\">\
+            <nvpair id=\"y\" name=\"ubuntu-ha-knows\" value=\"alpha beta gamma-2\"/>\
+            </instance_attributes></node><node id=\"3\" uname=\"delta\"/></nodes>\
+            </configuration></cib>";
+        let members = ["alpha", "beta", "delta"].map(String::from);
+        assert_eq!(unaware(cib, &members, "gamma"), ["beta", "delta"]);
+        assert_eq!(unaware(cib, &members, "beta"), ["delta"]);
+        assert_eq!(unaware("", &members[..1], "beta"), ["alpha"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod man;
 
 mod apply;
 mod check;
+mod cib;
 mod configure;
 mod cross;
 mod enact;

@@ -226,6 +226,26 @@ pub enum QuestionType {
     Text,
 }
 
+#[cfg(feature = "packager")]
+impl QuestionType {
+    /// The type as a recipe spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::AddressPrefix => "address/prefix",
+            Self::HostName => "host-name",
+            Self::NodeList => "node-list",
+            Self::BlockDevice => "block-device",
+            Self::Path => "path",
+            Self::Integer => "integer",
+            Self::Choice => "choice",
+            Self::Boolean => "boolean",
+            Self::Password => "password",
+            Self::Text => "string",
+        }
+    }
+}
+
 /// Debconf priority (debconf-devel(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "packager", derive(JsonSchema))]

@@ -1,19 +1,231 @@
-//! `ubuntu-ha apply`.
+//! `ubuntu-ha apply`: one transaction from what a host is to what it shall be.
+//!
+//! Everything is checked before anything is written; all files are staged
+//! beside their places before the first one is replaced; corosync.conf comes
+//! last. A run that was stopped before that is put back by the next one, a
+//! later one is finished.
+
+mod configuration;
+mod corosync;
+mod fencing;
+mod lock;
+mod membership;
+mod ownership;
+mod preflight;
+mod rollback;
+mod sbd;
+mod survey;
+mod transaction;
+mod units;
+
+use std::time::Duration;
 
 use super::host::Host;
+use super::journal::{Journal, point};
+use super::json;
+use super::layout::Subject;
+use super::loaded;
 use super::problem::Failure;
+use transaction::{Broken, Options};
+
+pub use lock::Lock;
+
+/// How long other nodes are waited for, where nothing else is asked for.
+const WAIT: u64 = 120;
+
+/// Until pacemaker has started everything: the slowest start takes 600 s.
+const SETTLE: Duration = Duration::from_secs(900);
 
 /// Make this host what /etc/ubuntu-ha says it is, as one transaction
-#[derive(Debug, clap::Args)]
-pub struct Args {}
+///
+/// Checks everything first, writes the files of corosync, DRBD and sbd, starts
+/// the daemons, waits for the other nodes, prepares the storage, and gives the
+/// cluster its configuration. When a step fails, what was changed is put back.
+/// A run that was interrupted is finished, or put back, by the next one. Run
+/// again, it changes nothing.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// Roles to take, besides those the cluster has already; all of them if
+    /// none is named
+    #[arg(value_name = "ROLE", value_parser = Subject::parse)]
+    pub roles: Vec<Subject>,
+    /// Put back what an interrupted run has changed, and do nothing else
+    #[arg(long, conflicts_with_all = ["roles", "wait", "overwrite"])]
+    pub rollback: bool,
+    /// How long to wait for the other nodes [default: 120]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
+    pub wait: Option<u64>,
+    /// Push this host's configuration although another node has changed the
+    /// cluster's
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
-/// Runs the command; its exit code.
+/// What a run has done.
+#[derive(Debug, Default)]
+struct Outcome {
+    changed: bool,
+    /// Files that were written, or what was put back.
+    done: Vec<String>,
+    notes: Vec<String>,
+    /// What does not work in the cluster, which is formed all the same.
+    failed: Vec<String>,
+}
+
+/// Runs the command; its exit code. Takes the [`Lock`].
 ///
 /// # Errors
-/// Not written yet.
-pub fn run(_host: &Host, _args: &Args) -> Result<u8, Failure> {
-    Err(Failure::usage(
-        "apply is not written yet".into(),
-        "wait".into(),
-    ))
+/// [`Failure::Refused`]: something has to be put right first, and nothing was
+/// written. [`Failure::Failed`] and [`Failure::Environment`]: the message says
+/// whether everything was put back.
+pub fn run(host: &Host, args: &Args) -> Result<u8, Failure> {
+    let outcome = change(host, args)?;
+    let failed = !outcome.failed.is_empty();
+    tell(&outcome, args.json);
+    Ok(u8::from(failed))
+}
+
+fn change(host: &Host, args: &Args) -> Result<Outcome, Failure> {
+    let _lock = Lock::take(host)?;
+    preflight::clean(host)?;
+    let open = Journal::open(host)?;
+    if args.rollback {
+        return roll_back(host, open);
+    }
+    let open = recover(host, open)?;
+    let loaded = loaded::load_roles(host, &args.roles)?;
+    let me = loaded.me(host)?;
+    let survey = survey::survey(host, &loaded, me)?;
+    let mut outcome = Outcome {
+        notes: survey.notes.clone(),
+        ..Outcome::default()
+    };
+    if open.is_none() && survey.is_nothing() {
+        return Ok(outcome);
+    }
+    point(host, "checking what the change needs");
+    outcome
+        .notes
+        .extend(preflight::preflight(host, &loaded, me, &survey)?);
+    let mut journal = match open {
+        Some(journal) => journal,
+        None => Journal::begin(host, "apply")?,
+    };
+    let options = Options {
+        wait: Duration::from_secs(args.wait.unwrap_or(WAIT)),
+        overwrite: args.overwrite,
+    };
+    journal.point("the journal is open");
+    match transaction::run(host, &mut journal, &loaded.desired, me, &survey, options) {
+        Ok(notes) => outcome.notes.extend(notes),
+        Err(broken) => return Err(give_up(host, journal, broken)),
+    }
+    journal.close()?;
+    point(host, "waiting until everything runs");
+    outcome.failed = configuration::settle(host, SETTLE)?;
+    outcome.changed = true;
+    let files = survey.files.into_iter();
+    outcome.done = files.map(|file| format!("wrote /{}", file.path)).collect();
+    Ok(outcome)
+}
+
+/// What to do with a run that was stopped.
+fn recover<'a>(host: &'a Host, open: Option<Journal<'a>>) -> Result<Option<Journal<'a>>, Failure> {
+    let Some(journal) = open else {
+        return Ok(None);
+    };
+    let command = journal.command().to_string();
+    if journal.is_committed() {
+        eprintln!(
+            "ubuntu-ha: a run of `{command}` was stopped after its files were in place; \
+             finishing it"
+        );
+        return Ok(Some(journal));
+    }
+    eprintln!(
+        "ubuntu-ha: a run of `{command}` was stopped before its files were in place; putting \
+         back what it changed, then starting anew"
+    );
+    for line in rollback::put_back(host, journal)? {
+        eprintln!("ubuntu-ha: {line}");
+    }
+    Ok(None)
+}
+
+fn roll_back(host: &Host, open: Option<Journal>) -> Result<Outcome, Failure> {
+    let mut outcome = Outcome::default();
+    if let Some(journal) = open {
+        outcome.done = rollback::put_back(host, journal)?;
+        outcome.changed = true;
+    } else {
+        outcome.notes.push("no run was interrupted".into());
+    }
+    Ok(outcome)
+}
+
+/// Puts back what can be, and says so.
+fn give_up(host: &Host, journal: Journal, broken: Broken) -> Failure {
+    let end = if broken.formed {
+        "the cluster runs, without what is missing; run `ubuntu-ha apply` again, or \
+         `ubuntu-ha apply --rollback` to take this host out"
+            .to_string()
+    } else {
+        eprintln!("ubuntu-ha: that failed; putting everything back");
+        match rollback::put_back(host, journal) {
+            Ok(_) => "everything was put back".into(),
+            Err(Failure::Failed { message, remedy } | Failure::Environment { message, remedy }) => {
+                format!("and then: {message}; {remedy}")
+            }
+            Err(_) => "not everything could be put back".into(),
+        }
+    };
+    match broken.failure {
+        Failure::Failed { message, remedy } => Failure::failed(message, format!("{remedy}; {end}")),
+        Failure::Environment { message, remedy } => {
+            Failure::environment(message, format!("{remedy}; {end}"))
+        }
+        Failure::Refused(mut problems) => {
+            if let Some(last) = problems.last_mut() {
+                last.message = format!("{}; {end}", last.message);
+            }
+            Failure::Refused(problems)
+        }
+        other => other,
+    }
+}
+
+fn tell(outcome: &Outcome, as_json: bool) {
+    if as_json {
+        let list = |items: &[String]| {
+            let items: Vec<String> = items.iter().map(|item| json::string(item)).collect();
+            format!("[{}]", items.join(", "))
+        };
+        super::cli::print(&format!(
+            "{{\n  \"changed\": {},\n  \"done\": {},\n  \"notes\": {},\n  \"failed\": {}\n}}\n",
+            outcome.changed,
+            list(&outcome.done),
+            list(&outcome.notes),
+            list(&outcome.failed)
+        ));
+        return;
+    }
+    let mut text = String::new();
+    for line in &outcome.done {
+        text.push_str(&format!("{line}\n"));
+    }
+    for line in &outcome.notes {
+        text.push_str(&format!("note: {line}\n"));
+    }
+    for line in &outcome.failed {
+        text.push_str(&format!("failed: {line}\n"));
+    }
+    text.push_str(match (outcome.changed, outcome.failed.is_empty()) {
+        (false, _) => "nothing to change\n",
+        (true, true) => "done\n",
+        (true, false) => "the cluster is formed, but not everything works\n",
+    });
+    super::cli::print(&text);
 }

@@ -1,6 +1,8 @@
 //! Admitting a node.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::clock;
 use super::format::{Id, Token};
@@ -10,6 +12,7 @@ use crate::node::cross::Checked;
 use crate::node::host::Host;
 use crate::node::key::{self, Master};
 use crate::node::layout::Subject;
+use crate::node::live;
 use crate::node::loaded::{self, Loaded};
 use crate::node::members::{self, Lists};
 use crate::node::problem::Failure;
@@ -28,6 +31,8 @@ pub struct Wish {
     pub controller: Option<String>,
     /// Seconds.
     pub valid_for: u64,
+    /// Seconds that the other members have to take the longer list over.
+    pub patience: u64,
 }
 
 /// A node that was admitted.
@@ -35,8 +40,6 @@ pub struct Wish {
 pub struct Admitted {
     pub token: Token,
     pub admission: Admission,
-    /// Running members that have to be told of the longer list.
-    pub others: Vec<String>,
     /// Whether the cluster is formed already.
     pub formed: bool,
     /// What went wrong without standing in the way.
@@ -71,6 +74,10 @@ pub fn admit(host: &Host, wish: &Wish) -> Result<Admitted, Failure> {
     let loaded = design(host, &lists)?;
     lists.ids = ids(&loaded);
     let added = lists.nodes.len() > before.nodes.len();
+    if added {
+        alone(host, wish)?;
+        complete(host, &before, running.as_ref())?;
+    }
     let earlier = ledger::find(&host.layout, &wish.node)?;
     let master = master(host, &loaded)?;
     let token = issue(wish, &loaded, master)?;
@@ -91,10 +98,12 @@ pub fn admit(host: &Host, wish: &Wish) -> Result<Admitted, Failure> {
         }
         return Err(failure);
     }
+    if let Some(running) = &running {
+        await_others(host, wish, &others(host, running)?)?;
+    }
     Ok(Admitted {
         token,
         admission,
-        others: others(host, running.as_ref())?,
         formed: running.is_some(),
         notes,
     })
@@ -199,7 +208,7 @@ fn design(host: &Host, lists: &Lists) -> Result<Loaded, Failure> {
             }
         }
     };
-    let loaded = loaded::load_with(host, set)?;
+    let loaded = loaded::load_with(host, &[], set)?;
     loaded.me(host)?;
     Ok(loaded)
 }
@@ -262,17 +271,99 @@ fn addresses(nodes: &[Node], name: &str) -> String {
     addresses.join(",")
 }
 
+/// Refuses a longer list while another token is out: its node would start with
+/// the shorter one.
+fn alone(host: &Host, wish: &Wish) -> Result<(), Failure> {
+    let now = clock::now();
+    let online = super::list::online(host)?;
+    let other = ledger::all(&host.layout)?.into_iter().find(|other| {
+        other.node != wish.node
+            && now <= other.expires + clock::TOLERANCE
+            && !online.contains(&other.node)
+    });
+    let Some(other) = other else { return Ok(()) };
+    Err(Failure::failed(
+        format!(
+            "{} may still join until {}, with a token that does not name {}",
+            other.node,
+            clock::show(other.expires),
+            wish.node
+        ),
+        format!(
+            "wait until it has joined, or run `ubuntu-ha token --revoke {}` first",
+            other.node
+        ),
+    ))
+}
+
+/// Refuses a longer list while a member is away: it would come back with the
+/// shorter one.
+fn complete(host: &Host, before: &Lists, running: Option<&Running>) -> Result<(), Failure> {
+    let Some(running) = running else {
+        return Ok(());
+    };
+    let pending = super::pending(host)?;
+    let absent = before.nodes.iter().find(|node| {
+        let online = running
+            .live
+            .node(&node.name)
+            .is_some_and(|live| live.online);
+        !online && !pending.contains(&node.name)
+    });
+    let Some(absent) = absent else { return Ok(()) };
+    Err(Failure::failed(
+        format!(
+            "{} is not running, and would come back without knowing of the new node",
+            absent.name
+        ),
+        format!(
+            "start it first, or take it off the list with `ubuntu-ha leave {}`",
+            absent.name
+        ),
+    ))
+}
+
+/// Waits until every running member knows the node.
+fn await_others(host: &Host, wish: &Wish, others: &[String]) -> Result<(), Failure> {
+    let end = Instant::now() + Duration::from_secs(wish.patience);
+    let pause = Duration::from_millis(if host.is_trial() { 20 } else { 1_000 });
+    let mut said: Vec<&str> = Vec::new();
+    loop {
+        let cib = live::cib(host)?.unwrap_or_default();
+        let unaware = members::unaware(&cib, others, &wish.node);
+        if unaware.is_empty() {
+            return Ok(());
+        }
+        if said.is_empty() {
+            for other in &unaware {
+                eprintln!("ubuntu-ha: Next, on {other}: ubuntu-ha apply (waiting for it)");
+            }
+            said.clone_from(&unaware);
+        }
+        if Instant::now() >= end {
+            return Err(Failure::failed(
+                format!(
+                    "{} is on the list, but {} did not take it over; without that, {0} would \
+                     disturb the running cluster, so its token is not printed yet",
+                    wish.node,
+                    unaware.join(" and ")
+                ),
+                format!(
+                    "run `ubuntu-ha apply` there, then `ubuntu-ha token {}` again",
+                    wish.node
+                ),
+            ));
+        }
+        thread::sleep(pause);
+    }
+}
+
 /// Running members other than this one.
-fn others(host: &Host, running: Option<&Running>) -> Result<Vec<String>, Failure> {
+fn others(host: &Host, running: &Running) -> Result<Vec<String>, Failure> {
     let me = host.name()?;
-    let nodes = running
-        .map(|running| running.live.nodes.as_slice())
-        .unwrap_or_default();
-    Ok(nodes
-        .iter()
-        .filter(|node| node.online && node.name != me)
-        .map(|node| node.name.clone())
-        .collect())
+    let nodes = running.live.nodes.iter();
+    let others = nodes.filter(|node| node.online && node.name != me);
+    Ok(others.map(|node| node.name.clone()).collect())
 }
 
 #[cfg(test)]
@@ -293,6 +384,7 @@ mod tests {
             addresses: addresses.iter().map(|text| text.to_string()).collect(),
             controller: controller.map(Into::into),
             valid_for: 60,
+            patience: 0,
         }
     }
 

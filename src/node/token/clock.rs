@@ -14,10 +14,21 @@ pub fn now() -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
+/// Reads how long a token is valid, in seconds.
+///
+/// # Errors
+/// The text is no time, or out of range.
+pub fn parse_validity(text: &str) -> Result<u64, String> {
+    match parse_span(text)? {
+        seconds if (60..=LONGEST).contains(&seconds) => Ok(seconds),
+        _ => Err("is out of range; write at least 1m and at most 30d".into()),
+    }
+}
+
 /// Reads `90s`, `30m`, `1h` or `2d` as seconds.
 ///
 /// # Errors
-/// The text is none of these, or out of range.
+/// The text is none of these.
 pub fn parse_span(text: &str) -> Result<u64, String> {
     let instead = "write a time such as 30m, 1h or 2d";
     let (number, unit) =
@@ -34,10 +45,9 @@ pub fn parse_span(text: &str) -> Result<u64, String> {
         Ok(number) if plain => number,
         _ => return Err(format!("is no time; {instead}")),
     };
-    match number.checked_mul(factor) {
-        Some(seconds) if (60..=LONGEST).contains(&seconds) => Ok(seconds),
-        _ => Err("is out of range; write at least 1m and at most 30d".into()),
-    }
+    number
+        .checked_mul(factor)
+        .ok_or_else(|| format!("is too long; {instead}"))
 }
 
 /// `2026-11-25 12:00:00 UTC`.
@@ -83,7 +93,7 @@ mod tests {
     #[test]
     fn spans_are_read_and_bad_ones_refused() {
         for (text, seconds) in [("60s", 60), ("30m", 1_800), ("1h", 3_600), ("30d", LONGEST)] {
-            assert_eq!(parse_span(text), Ok(seconds), "{text}");
+            assert_eq!(parse_validity(text), Ok(seconds), "{text}");
         }
         for text in [
             "",
@@ -99,8 +109,9 @@ mod tests {
             "99999999999999999d",
             "1ü",
         ] {
-            assert!(parse_span(text).is_err(), "{text}");
+            assert!(parse_validity(text).is_err(), "{text}");
         }
+        assert_eq!(parse_span("0s"), Ok(0));
     }
 
     #[test]

@@ -56,7 +56,11 @@ pub fn list(host: &Host, json: bool) -> Result<String, Failure> {
     Ok(as_text(&lines, now))
 }
 
-fn online(host: &Host) -> Result<BTreeSet<String>, Failure> {
+/// Names of the nodes that run.
+///
+/// # Errors
+/// A tool gives an answer that is none.
+pub fn online(host: &Host) -> Result<BTreeSet<String>, Failure> {
     let nodes = live::read(host)?.nodes.into_iter();
     Ok(nodes
         .filter(|node| node.online)

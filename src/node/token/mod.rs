@@ -23,9 +23,10 @@ pub use running::formed;
 /// Admit a host to the cluster and print the token it joins with
 ///
 /// Puts NODE at the end of the list of nodes, in the files of this node and in
-/// the running cluster, and prints a token for `ubuntu-ha join` on NODE. The
-/// token holds the cluster's key: hand it over as you would a password. It is
-/// valid on NODE alone, and only until it expires.
+/// the running cluster, waits until `ubuntu-ha apply` has been run on each
+/// other member, and prints a token for `ubuntu-ha join` on NODE. The token
+/// holds the cluster's key: hand it over as you would a password. It is valid
+/// on NODE alone, and only until it expires.
 ///
 /// Before the cluster is formed, a node that is on the list already gets its
 /// token without any change. Without a secret among the answers, the key is
@@ -42,8 +43,11 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", requires = "node")]
     ipmi: Option<String>,
     /// How long the token is valid: 30m, 1h, 2d
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = clock::parse_span)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = clock::parse_validity)]
     expires: u64,
+    /// How long to wait for the other members to take the longer list over
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = clock::parse_span)]
+    wait: u64,
     /// Show the tokens that this node has given out
     #[arg(long, conflicts_with_all = ["node", "revoke"])]
     list: bool,
@@ -74,6 +78,7 @@ pub fn run(host: &Host, args: &Args) -> Result<u8, Failure> {
                 addresses: args.addresses.clone(),
                 controller: args.ipmi.clone(),
                 valid_for: args.expires,
+                patience: args.wait,
             };
             let admitted = admit::admit(host, &wish)?;
             for line in show::advice(host, &admitted)? {

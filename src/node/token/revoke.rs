@@ -47,6 +47,12 @@ pub fn revoke(host: &Host, node: &str) -> Result<Vec<String>, Failure> {
         }
         members::change(host, &lists, running.is_some(), &mut notes)?;
         said.push(format!("{node} is off the list of nodes again"));
+        let me = host.name()?;
+        for other in running.iter().flat_map(|running| &running.live.nodes) {
+            if other.online && other.name != me {
+                said.push(format!("Next, on {}: ubuntu-ha apply", other.name));
+            }
+        }
     } else {
         said.push(format!(
             "{node} was on the list of nodes before its token and stays there"

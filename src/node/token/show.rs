@@ -14,7 +14,6 @@ struct Shown<'a> {
     id: &'a str,
     issued: u64,
     expires: u64,
-    apply_first_on: &'a [String],
     token: String,
 }
 
@@ -27,7 +26,6 @@ pub fn as_json(admitted: &Admitted) -> String {
         id: &admission.token,
         issued: admission.issued,
         expires: admission.expires,
-        apply_first_on: &admitted.others,
         token: admitted.token.encode(),
     };
     serde_json::to_string_pretty(&shown).expect("texts and numbers are JSON") + "\n"
@@ -49,19 +47,15 @@ pub fn advice(host: &Host, admitted: &Admitted) -> Result<Vec<String>, Failure> 
         "the token below holds the key of the cluster: hand it over as you would a password, \
          and to {node} alone"
     ));
-    for other in &admitted.others {
-        lines.push(format!("Next, on {other}: ubuntu-ha apply"));
-    }
-    if !admitted.formed {
+    if admitted.formed {
+        lines.push(format!(
+            "Next, on {node}: ubuntu-ha join, and paste the token"
+        ));
+    } else {
         lines.push(format!("Next, on {}: ubuntu-ha apply", host.name()?));
+        lines.push(format!(
+            "At the same time, on {node}: ubuntu-ha join, and paste the token"
+        ));
     }
-    let then = match (admitted.others.is_empty(), admitted.formed) {
-        (true, true) => "Next",
-        (false, true) => "Then",
-        (_, false) => "At the same time",
-    };
-    lines.push(format!(
-        "{then}, on {node}: ubuntu-ha join, and paste the token"
-    ));
     Ok(lines)
 }

@@ -1,0 +1,11 @@
+//! `ubuntu-ha apply`: the real program on a directory that stands for a host.
+
+#![cfg(feature = "packager")]
+
+mod fake_host;
+
+#[path = "apply/setup.rs"]
+mod setup;
+
+#[path = "apply/plain.rs"]
+mod plain;
