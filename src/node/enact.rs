@@ -9,7 +9,7 @@ use super::problem::Failure;
 /// # Errors
 /// Those of `apply`; everything but the answers is put back.
 pub fn now(host: &Host) -> Result<(), Failure> {
-    apply::run(host, &apply::Args {}).map(drop)
+    apply::run(host, &apply::Args::default()).map(drop)
 }
 
 /// [`now`], with a long wait for the other nodes, which may still be

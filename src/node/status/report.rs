@@ -125,8 +125,8 @@ pub struct FencingLine {
 pub struct DeviceLine {
     pub id: String,
     pub agent: String,
-    /// Its monitor succeeds.
-    pub works: bool,
+    /// works: its monitor succeeds; idle: no node has to watch it now; failed.
+    pub state: &'static str,
     /// The node that monitors it.
     pub node: Option<String>,
 }
@@ -328,7 +328,7 @@ fn fencing(facts: &Facts) -> FencingLine {
         .map(|device| DeviceLine {
             id: device.id.clone(),
             agent: device.agent.replacen("stonith:", "", 1),
-            works: findings::device_works(facts, device),
+            state: findings::device_state(facts, device),
             node: device.node.clone(),
         })
         .collect();
@@ -340,7 +340,7 @@ fn fencing(facts: &Facts) -> FencingLine {
         devices.push(DeviceLine {
             id: "watchdog".into(),
             agent: "sbd".into(),
-            works: facts.sbd,
+            state: if facts.sbd { "works" } else { "failed" },
             node: Some(facts.me.clone()),
         });
     }

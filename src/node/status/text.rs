@@ -213,12 +213,13 @@ fn fencing(report: &Report, paint: Paint) -> Vec<String> {
         lines.push(paint.warn("none: a split brain is accepted (accept-split-brain)"));
     }
     for device in &fencing.devices {
-        let state = match device.works {
-            true => paint.good("works"),
-            false => paint.bad("does not work"),
+        let state = match device.state {
+            "works" => paint.good("works"),
+            "idle" => "not watched now".to_string(),
+            _ => paint.bad("does not work"),
         };
         let by = match &device.node {
-            Some(node) if device.works => format!(", watched by {node}"),
+            Some(node) if device.state == "works" => format!(", watched by {node}"),
             _ => String::new(),
         };
         lines.push(format!("{} ({}): {state}{by}", device.id, device.agent));

@@ -5,16 +5,26 @@ use crate::node::live::{LiveFence, LiveResource};
 use crate::node::status::facts::{Facts, Files};
 use crate::node::status::report::accepts_split_brain;
 
-/// Whether the device's monitor succeeds.
-pub fn device_works(facts: &Facts, device: &LiveResource) -> bool {
-    let node = device
-        .node
-        .as_deref()
-        .and_then(|name| facts.live.node(name));
-    let failed = facts.live.failures.iter();
-    let mut failed = failed.filter(|failure| failure.resource == device.id);
-    let here = failed.any(|failure| Some(failure.node.as_str()) == device.node.as_deref());
-    device.role == "Started" && !device.failed && !here && node.is_some_and(|node| node.online)
+/// `works`: its monitor succeeds. `idle`: the nodes that may watch it are away,
+/// and nobody is left whom it would have to fence. `failed`: all else.
+pub fn device_state(facts: &Facts, device: &LiveResource) -> &'static str {
+    let live = &facts.live;
+    let node = device.node.as_deref().and_then(|name| live.node(name));
+    let mut failures = live.failures.iter().filter(|f| f.resource == device.id);
+    if device.role == "Started" {
+        let here = failures.any(|failure| Some(failure.node.as_str()) == device.node.as_deref());
+        let works = !device.failed && !here && node.is_some_and(|node| node.online);
+        return if works { "works" } else { "failed" };
+    }
+    let may = live.nodes.iter().any(|node| {
+        let banned = live.bans.iter();
+        let mut banned = banned.filter(|ban| ban.resource == device.id);
+        node.online && !node.standby && !banned.any(|ban| ban.node == node.name)
+    });
+    match failures.next().is_some() || may {
+        true => "failed",
+        false => "idle",
+    }
 }
 
 pub fn of(facts: &Facts) -> Vec<Finding> {
@@ -62,8 +72,9 @@ pub fn of(facts: &Facts) -> Vec<Finding> {
     }
     // Without quorum no device runs, and that has its own line.
     if live.quorate && live.dc.is_some() && !live.maintenance {
-        let broken = devices.iter().filter(|device| !device_works(facts, device));
-        found.extend(broken.map(|device| broken_device(facts, device)));
+        let mut broken = devices.clone();
+        broken.retain(|device| device_state(facts, device) == "failed");
+        found.extend(broken.iter().map(|device| broken_device(facts, device)));
     }
     found.extend(failed(&live.fences));
     found

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::facts::Facts;
 
-pub use fencing::device_works;
+pub use fencing::device_state;
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
