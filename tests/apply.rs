@@ -9,3 +9,6 @@ mod setup;
 
 #[path = "apply/plain.rs"]
 mod plain;
+
+#[path = "apply/interrupted.rs"]
+mod interrupted;

@@ -4,12 +4,15 @@ use super::apply;
 use super::host::Host;
 use super::problem::Failure;
 
+/// Seconds.
+const PATIENCE: u64 = 1800;
+
 /// Makes this host what its files say.
 ///
 /// # Errors
 /// Those of `apply`; everything but the answers is put back.
 pub fn now(host: &Host) -> Result<(), Failure> {
-    apply::run(host, &apply::Args::default()).map(drop)
+    apply::quietly(host, &apply::Args::default())
 }
 
 /// [`now`], with a long wait for the other nodes, which may still be
@@ -18,5 +21,9 @@ pub fn now(host: &Host) -> Result<(), Failure> {
 /// # Errors
 /// Those of `apply`.
 pub fn patiently(host: &Host) -> Result<(), Failure> {
-    now(host)
+    let args = apply::Args {
+        wait: Some(PATIENCE),
+        ..apply::Args::default()
+    };
+    apply::quietly(host, &args)
 }

@@ -199,6 +199,16 @@ pub fn adopt(host: &Host, cib: &str) -> Result<Option<String>, Failure> {
     )))
 }
 
+/// Whether [`adopt`] would write anything.
+///
+/// # Errors
+/// cluster.toml cannot be read.
+pub fn differs(host: &Host, cib: &str) -> Result<bool, Failure> {
+    let lists = current(&host.layout, Some(cib))?;
+    let ids_differ = !lists.ids.is_empty() && lists.ids != ids::read(&host.layout)?;
+    Ok(ids_differ || changed(&host.layout, &lists)?.is_some())
+}
+
 /// The lists of this host, brought up to those of the running cluster.
 ///
 /// # Errors

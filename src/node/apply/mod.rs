@@ -22,10 +22,12 @@ use std::time::Duration;
 
 use super::host::Host;
 use super::journal::{Journal, point};
-use super::json;
 use super::layout::Subject;
-use super::loaded;
+use super::loaded::{self, Loaded};
 use super::problem::Failure;
+use super::{ids, json, live, members};
+use corosync::Action;
+use survey::Survey;
 use transaction::{Broken, Options};
 
 pub use lock::Lock;
@@ -64,6 +66,10 @@ pub struct Args {
     pub json: bool,
 }
 
+/// After a failure that putting files back would make worse.
+const UNFINISHED: &str = "the cluster runs, without what is missing: run `ubuntu-ha apply` again, \
+    or `ubuntu-ha apply --rollback` to take this host out of it";
+
 /// What a run has done.
 #[derive(Debug, Default)]
 struct Outcome {
@@ -82,34 +88,128 @@ struct Outcome {
 /// written. [`Failure::Failed`] and [`Failure::Environment`]: the message says
 /// whether everything was put back.
 pub fn run(host: &Host, args: &Args) -> Result<u8, Failure> {
-    let outcome = change(host, args)?;
+    let outcome = change(host, args, true)?;
     let failed = !outcome.failed.is_empty();
     tell(&outcome, args.json);
     Ok(u8::from(failed))
 }
 
-fn change(host: &Host, args: &Args) -> Result<Outcome, Failure> {
+/// [`run`] for another command: what it tells goes to standard error. What does
+/// not work in a cluster that is formed is no failure.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn quietly(host: &Host, args: &Args) -> Result<(), Failure> {
+    let outcome = change(host, args, false)?;
+    eprint!("{}", as_text(&outcome));
+    Ok(())
+}
+
+/// `adopt`: first take the list of nodes over from the running cluster.
+fn change(host: &Host, args: &Args, adopt: bool) -> Result<Outcome, Failure> {
     let _lock = Lock::take(host)?;
     preflight::clean(host)?;
     let open = Journal::open(host)?;
     if args.rollback {
         return roll_back(host, open);
     }
-    let open = recover(host, open)?;
+    let mut open = recover(host, open)?;
+    let adopted = match adopt {
+        true => adopt_nodes(host, &mut open)?,
+        false => None,
+    };
+    let mut outcome = match prepare(host, args, transaction::pending(open.as_ref())) {
+        Ok(ready) if open.is_none() && ready.survey.is_nothing() => Outcome {
+            notes: ready.survey.notes,
+            ..Outcome::default()
+        },
+        Ok(ready) if only_adopted(&open, adopted.as_ref()) && ready.survey.is_nothing() => {
+            // Only the list itself had to be taken over.
+            open.map_or(Ok(()), Journal::close)?;
+            Outcome {
+                changed: true,
+                notes: ready.survey.notes,
+                ..Outcome::default()
+            }
+        }
+        Ok(ready) => enact(host, args, open, ready)?,
+        Err(failure) => match open {
+            Some(journal) if !journal.is_committed() => return Err(undo(host, journal, failure)),
+            _ => return Err(failure),
+        },
+    };
+    outcome.notes.extend(adopted);
+    Ok(outcome)
+}
+
+/// The journal is there for the list of nodes alone.
+fn only_adopted(open: &Option<Journal>, adopted: Option<&String>) -> bool {
+    adopted.is_some() && open.as_ref().is_some_and(|journal| !journal.is_committed())
+}
+
+/// What a change starts from.
+struct Ready {
+    loaded: Loaded,
+    me: u32,
+    survey: Survey,
+}
+
+fn prepare(host: &Host, args: &Args, pending: Action) -> Result<Ready, Failure> {
     let loaded = loaded::load_roles(host, &args.roles)?;
     let me = loaded.me(host)?;
-    let survey = survey::survey(host, &loaded, me)?;
+    let survey = survey::survey(host, &loaded, me, pending)?;
+    Ok(Ready { loaded, me, survey })
+}
+
+/// A node that was away learns of those that came and went.
+fn adopt_nodes<'a>(
+    host: &'a Host,
+    open: &mut Option<Journal<'a>>,
+) -> Result<Option<String>, Failure> {
+    if !host.layout.path(survey::FORMED).exists() || !live::is_active(host, "pacemaker")? {
+        return Ok(None);
+    }
+    let Some(cib) = live::cib(host)? else {
+        return Ok(None);
+    };
+    if !members::differs(host, &cib)? {
+        return Ok(None);
+    }
+    if open.is_none() {
+        *open = Some(Journal::begin(host, "apply")?);
+    }
+    if let Some(journal) = open {
+        journal.keep(&host.layout.answers(&Subject::Cluster))?;
+        journal.keep(&ids::path(&host.layout))?;
+        journal.point("taking over the list of nodes");
+    }
+    let adopted = members::adopt(host, &cib)?;
+    Ok(Some(adopted.unwrap_or_else(|| {
+        "took over the ids of the nodes".into()
+    })))
+}
+
+fn enact(
+    host: &Host,
+    args: &Args,
+    open: Option<Journal>,
+    ready: Ready,
+) -> Result<Outcome, Failure> {
+    let Ready { loaded, me, survey } = ready;
     let mut outcome = Outcome {
         notes: survey.notes.clone(),
         ..Outcome::default()
     };
-    if open.is_none() && survey.is_nothing() {
-        return Ok(outcome);
-    }
     point(host, "checking what the change needs");
-    outcome
-        .notes
-        .extend(preflight::preflight(host, &loaded, me, &survey)?);
+    match preflight::preflight(host, &loaded, me, &survey) {
+        Ok(notes) => outcome.notes.extend(notes),
+        Err(failure) => {
+            return Err(match open {
+                Some(journal) if !journal.is_committed() => undo(host, journal, failure),
+                _ => failure,
+            });
+        }
+    }
     let mut journal = match open {
         Some(journal) => journal,
         None => Journal::begin(host, "apply")?,
@@ -121,7 +221,8 @@ fn change(host: &Host, args: &Args) -> Result<Outcome, Failure> {
     journal.point("the journal is open");
     match transaction::run(host, &mut journal, &loaded.desired, me, &survey, options) {
         Ok(notes) => outcome.notes.extend(notes),
-        Err(broken) => return Err(give_up(host, journal, broken)),
+        Err(Broken { failure, formed }) if formed => return Err(with_end(failure, UNFINISHED)),
+        Err(Broken { failure, .. }) => return Err(undo(host, journal, failure)),
     }
     journal.close()?;
     point(host, "waiting until everything runs");
@@ -166,34 +267,28 @@ fn roll_back(host: &Host, open: Option<Journal>) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// Puts back what can be, and says so.
-fn give_up(host: &Host, journal: Journal, broken: Broken) -> Failure {
-    let end = if broken.formed {
-        "the cluster runs, without what is missing; run `ubuntu-ha apply` again, or \
-         `ubuntu-ha apply --rollback` to take this host out"
-            .to_string()
-    } else {
-        eprintln!("ubuntu-ha: that failed; putting everything back");
-        match rollback::put_back(host, journal) {
-            Ok(_) => "everything was put back".into(),
-            Err(Failure::Failed { message, remedy } | Failure::Environment { message, remedy }) => {
-                format!("and then: {message}; {remedy}")
-            }
-            Err(_) => "not everything could be put back".into(),
+/// Puts everything back, and says so.
+fn undo(host: &Host, journal: Journal, failure: Failure) -> Failure {
+    eprintln!("ubuntu-ha: that failed; putting everything back");
+    match rollback::put_back(host, journal) {
+        Ok(_) => with_end(failure, "everything was put back"),
+        Err(Failure::Failed { message, remedy } | Failure::Environment { message, remedy }) => {
+            with_end(failure, &format!("and then: {message}; {remedy}"))
         }
-    };
-    match broken.failure {
+        Err(_) => with_end(failure, "not everything could be put back"),
+    }
+}
+
+fn with_end(failure: Failure, end: &str) -> Failure {
+    match failure {
         Failure::Failed { message, remedy } => Failure::failed(message, format!("{remedy}; {end}")),
         Failure::Environment { message, remedy } => {
             Failure::environment(message, format!("{remedy}; {end}"))
         }
-        Failure::Refused(mut problems) => {
-            if let Some(last) = problems.last_mut() {
-                last.message = format!("{}; {end}", last.message);
-            }
-            Failure::Refused(problems)
+        other => {
+            eprintln!("ubuntu-ha: {end}");
+            other
         }
-        other => other,
     }
 }
 
@@ -212,6 +307,10 @@ fn tell(outcome: &Outcome, as_json: bool) {
         ));
         return;
     }
+    super::cli::print(&as_text(outcome));
+}
+
+fn as_text(outcome: &Outcome) -> String {
     let mut text = String::new();
     for line in &outcome.done {
         text.push_str(&format!("{line}\n"));
@@ -227,5 +326,5 @@ fn tell(outcome: &Outcome, as_json: bool) {
         (true, true) => "done\n",
         (true, false) => "the cluster is formed, but not everything works\n",
     });
-    super::cli::print(&text);
+    text
 }

@@ -71,12 +71,13 @@ impl Survey {
     }
 }
 
-/// Looks at this host.
+/// Looks at this host. `pending` is what an earlier run of the transaction did
+/// not come to do.
 ///
 /// # Errors
 /// [`Failure::Refused`]: files of somebody else, or a change that a running
 /// cluster cannot make; all of them at once.
-pub fn survey(host: &Host, loaded: &Loaded, me: u32) -> Result<Survey, Failure> {
+pub fn survey(host: &Host, loaded: &Loaded, me: u32, pending: Action) -> Result<Survey, Failure> {
     let desired = &loaded.desired;
     let mut problems = Vec::new();
     let formed = host.layout.path(FORMED).exists();
@@ -100,7 +101,7 @@ pub fn survey(host: &Host, loaded: &Loaded, me: u32) -> Result<Survey, Failure> 
     let new = desired.files.iter().find(|file| file.path == COROSYNC_CONF);
     let new = new.map(|file| String::from_utf8_lossy(&file.content).into_owned());
     let new = new.unwrap_or_default();
-    if running {
+    if running && pending == Action::Nothing {
         problems.extend(other_cluster(host, old.as_deref())?);
     }
     let writes = |path: &str| list.iter().any(|write| write.path == path);
@@ -111,7 +112,8 @@ pub fn survey(host: &Host, loaded: &Loaded, me: u32) -> Result<Survey, Failure> 
         (true, true) if writes(COROSYNC_CONF) => Action::Reload,
         (true, true) => Action::Nothing,
     };
-    if corosync == Action::Reload {
+    let corosync = corosync.max(pending);
+    if corosync == Action::Reload && writes(COROSYNC_CONF) {
         let reasons = corosync::not_reloadable(old.as_deref().unwrap_or_default(), &new);
         problems.extend(reasons.into_iter().map(|reason| not_running(host, &reason)));
     }

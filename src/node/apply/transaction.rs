@@ -17,14 +17,15 @@ use crate::node::loaded::ROLES;
 use crate::node::problem::Failure;
 use crate::node::storage;
 
-/// Notes of the journal.
+/// Notes of the journal: the most that was done to corosync, and what of it is
+/// left to do.
 pub const COROSYNC: &str = "corosync";
+const LEFT: &str = "corosync-left";
 pub const ADJUSTED: &str = "adjusted";
 const FORMING: &str = "forming";
 
-/// Steps of the journal.
+/// A step of the journal.
 const CLEARED: &str = "cleared the former configuration of pacemaker";
-const STARTED: &str = "started corosync";
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -76,15 +77,21 @@ pub fn run(
     Ok(notes)
 }
 
+/// What an earlier run of this transaction did not come to do.
+pub fn pending(journal: Option<&Journal>) -> Action {
+    let left = journal.and_then(|journal| journal.noted(LEFT));
+    left.map_or(Action::Nothing, Action::parse)
+}
+
 /// First everything that needs room on the disk, then renames alone.
 fn write_files(host: &Host, journal: &mut Journal, survey: &Survey) -> Result<(), Failure> {
     let path = |write: &super::survey::Write| host.layout.path(&write.path);
     if survey.corosync != Action::Nothing {
-        let noted = journal
+        let most = journal
             .noted(COROSYNC)
             .map_or(Action::Nothing, Action::parse);
-        let action = survey.corosync.max(noted);
-        journal.note(COROSYNC, action.name())?;
+        journal.note(COROSYNC, survey.corosync.max(most).name())?;
+        journal.note(LEFT, survey.corosync.name())?;
     }
     if survey.forming {
         journal.note(FORMING, "yes")?;
@@ -134,18 +141,11 @@ fn daemons(
     survey: &Survey,
     options: Options,
 ) -> Result<(), Failure> {
-    let noted = journal
-        .noted(COROSYNC)
-        .map_or(Action::Nothing, Action::parse);
-    let action = match journal.is_done(STARTED) {
-        true => survey.corosync,
-        false => noted.max(survey.corosync),
-    };
     sbd::prepare(host, journal, desired, me, options.wait)?;
     for change in survey.units.iter().filter(|change| change.verb != "start") {
         units::change(host, journal, change.verb, &change.name)?;
     }
-    match action {
+    match survey.corosync {
         Action::Nothing => {}
         Action::Reload => {
             journal.point("reloading corosync");
@@ -158,7 +158,7 @@ fn daemons(
                 journal.keep_unit(&units::installed(host, name)?)?;
             }
             units::change(host, journal, "stop", "pacemaker")?;
-            if action == Action::Restart {
+            if survey.corosync == Action::Restart {
                 units::change(host, journal, "stop", "corosync")?;
             }
             if journal.noted(FORMING).is_some() && !journal.is_done(CLEARED) {
@@ -171,7 +171,9 @@ fn daemons(
             units::change(host, journal, "start", "corosync")?;
         }
     }
-    journal.done(STARTED)?;
+    if journal.noted(LEFT).is_some() {
+        journal.note(LEFT, Action::Nothing.name())?;
+    }
     if !units::installed(host, "pacemaker")?.active {
         units::change(host, journal, "start", "pacemaker")?;
     }

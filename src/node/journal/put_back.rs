@@ -21,6 +21,11 @@ impl Journal<'_> {
     /// A file cannot be put back; the journal stays, and it can be tried again.
     pub fn put_back(&mut self) -> Result<Vec<String>, Failure> {
         let mut told = Vec::new();
+        let root = self.host.layout.root().to_path_buf();
+        let shown = |path: &str| match Path::new(path).strip_prefix(&root) {
+            Ok(below) => format!("/{}", below.display()),
+            Err(_) => path.to_string(),
+        };
         for path in self.paths(|record| match record {
             Record::Staged { path } => Some(path),
             _ => None,
@@ -44,15 +49,15 @@ impl Journal<'_> {
                         owner: (*uid, *gid),
                     };
                     if before.differs()? {
-                        self.point(&format!("putting back {path}"));
+                        self.point(&format!("putting back {}", shown(path)));
                         before.restore()?;
-                        told.push(format!("put back {path}"));
+                        told.push(format!("put back {}", shown(path)));
                     }
                 }
                 Record::Absent { path } if fs::symlink_metadata(path).is_ok() => {
-                    self.point(&format!("removing {path}"));
+                    self.point(&format!("removing {}", shown(path)));
                     fs::remove_file(path).map_err(|e| writing(Path::new(path), &e))?;
-                    told.push(format!("removed {path}"));
+                    told.push(format!("removed {}", shown(path)));
                 }
                 Record::Made { path } => {
                     // Not empty: something else lies there by now, and stays.
