@@ -1,5 +1,7 @@
 //! `ubuntu-ha leave`.
 
+pub mod left;
+
 use super::host::Host;
 use super::problem::Failure;
 
