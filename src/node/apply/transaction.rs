@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::configuration::{self, APPLIED};
 use super::corosync::Action;
 use super::membership;
-use super::sbd;
 use super::survey::{COROSYNC_CONF, FORMED, Survey};
 use super::units;
 use crate::cluster::Desired;
@@ -68,7 +67,7 @@ pub fn run(
         formed: true,
     };
     write_files(host, journal, survey).map_err(before)?;
-    daemons(host, journal, desired, me, survey, options).map_err(before)?;
+    daemons(host, journal, desired, me, survey).map_err(before)?;
     journal.point("waiting for the nodes");
     let notes = membership::wait(host, desired, me, survey.formed, options.wait).map_err(before)?;
     journal.point("all nodes that are needed are there");
@@ -139,9 +138,8 @@ fn daemons(
     desired: &Desired,
     me: u32,
     survey: &Survey,
-    options: Options,
 ) -> Result<(), Failure> {
-    sbd::prepare(host, journal, desired, me, options.wait)?;
+    storage::prepare_fencing(host, desired, me, journal)?;
     for change in survey.units.iter().filter(|change| change.verb != "start") {
         units::change(host, journal, change.verb, &change.name)?;
     }
