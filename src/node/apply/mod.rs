@@ -13,7 +13,6 @@ mod membership;
 mod ownership;
 mod preflight;
 mod rollback;
-mod sbd;
 mod survey;
 mod transaction;
 mod units;
