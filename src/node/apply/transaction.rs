@@ -12,9 +12,7 @@ use crate::node::cib;
 use crate::node::host::Host;
 use crate::node::journal::Journal;
 use crate::node::layout::entries;
-use crate::node::live;
 use crate::node::loaded::ROLES;
-use crate::node::members;
 use crate::node::problem::Failure;
 use crate::node::storage;
 
