@@ -49,11 +49,11 @@ impl Host {
         Self { layout, trial }
     }
 
-    /// A host of a unit test, whatever the environment says.
+    /// A test's host, without the environment that a process would have.
     #[cfg(test)]
-    pub fn on_trial(root: PathBuf) -> Self {
+    pub fn of_test(layout: Layout) -> Self {
         Self {
-            layout: Layout::new(root),
+            layout,
             trial: true,
         }
     }

@@ -144,6 +144,7 @@ fn has_unit(host: &Host, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::layout::Layout;
 
     #[test]
     fn versions_are_read() {
@@ -171,7 +172,7 @@ mod tests {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let host = Host::on_trial(root.path().to_owned());
+        let host = Host::of_test(Layout::new(root.path().to_owned()));
         (root, host)
     }
 
