@@ -255,7 +255,8 @@ pub fn change(
             }
         }
     }
-    if running && let Err(failure) = lists.publish(host) {
+    let published = if running { lists.publish(host) } else { Ok(()) };
+    if let Err(failure) = published {
         notes.push(format!(
             "the other members cannot see the change: {}; run the command again",
             failure.message()

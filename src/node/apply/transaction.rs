@@ -12,7 +12,6 @@ use crate::node::cib;
 use crate::node::host::Host;
 use crate::node::journal::Journal;
 use crate::node::layout::entries;
-use crate::node::live;
 use crate::node::loaded::ROLES;
 use crate::node::members;
 use crate::node::problem::Failure;
@@ -83,12 +82,7 @@ pub fn run(
 /// Lets the other nodes know which list this one runs with: a token waits for
 /// that.
 fn confirm(host: &Host, desired: &Desired) -> Option<String> {
-    let names: Vec<&str> = desired.members.iter().map(|m| m.name.as_str()).collect();
-    let told = match live::cib(host) {
-        Ok(Some(cib)) => members::confirm(host, &cib, &names),
-        Ok(None) => Ok(()),
-        Err(failure) => Err(failure),
-    };
+    let told = members::confirm(host, desired);
     told.err()
         .map(|failure| format!("the list of nodes is not confirmed: {}", failure.message()))
 }
