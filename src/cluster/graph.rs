@@ -313,7 +313,11 @@ mod tests {
         let role = CompiledRole::from_toml(ROLE).unwrap();
         let drawing = svg(&role);
         let document = roxmltree::Document::parse(&drawing).unwrap();
-        let texts: Vec<&str> = document.descendants().filter_map(|n| n.text()).collect();
+        let texts: Vec<&str> = document
+            .descendants()
+            .filter(|node| node.is_text())
+            .filter_map(|node| node.text())
+            .collect();
         for word in [
             "x: a <b> & \"c\"",
             "drbd",
