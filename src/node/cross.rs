@@ -138,7 +138,8 @@ fn controllers(cluster: &Checked) -> Option<Problem> {
         names
     };
     let (nodes, controllers) = (names(NODES), names(IPMI_ADDRESSES));
-    if controllers.is_empty() || nodes == controllers {
+    // Whoever joins learns of the nodes from the token.
+    if controllers.is_empty() || nodes.is_empty() || nodes == controllers {
         return None;
     }
     let message = format!(
