@@ -184,10 +184,11 @@ fn ranks(role: &CompiledRole, blocks: &[Block<'_>]) -> Vec<usize> {
     let mut ranks = vec![0; blocks.len()];
     for _ in blocks {
         for order in &role.order {
-            if let (Some(first), Some(then)) = (index(&order.first), index(&order.then))
-                && first != then
-            {
-                ranks[then] = ranks[then].max(ranks[first] + 1).min(blocks.len());
+            match (index(&order.first), index(&order.then)) {
+                (Some(first), Some(then)) if first != then => {
+                    ranks[then] = ranks[then].max(ranks[first] + 1).min(blocks.len());
+                }
+                _ => {}
             }
         }
     }

@@ -114,7 +114,18 @@ const TABLE: &[(&str, Spread, When, Run)] = &[
         When::Always,
         scripts::shellcheck,
     ),
-    ("reproducible", Spread::Once, When::Always, reproduce::twice),
+    (
+        "reproducible",
+        Spread::Once,
+        When::Always,
+        reproduce::packed_twice,
+    ),
+    (
+        "reproducible-compile",
+        Spread::Once,
+        When::All,
+        reproduce::compiled_twice,
+    ),
     ("signature", Spread::Suites, When::Always, clean::signature),
     ("readline", Spread::Roles, When::Always, frontend::readline),
     (

@@ -1,17 +1,60 @@
 //! Disks: taken into use once, only when blank and only when allowed.
 
+mod check;
+mod content;
+mod device;
+mod drbd;
+mod filesystem;
+mod group;
+mod item;
+mod lvm;
+mod migrate;
+mod mirror;
+mod peers;
+mod record;
+mod sbd;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod tree;
+
 use super::host::Host;
 use super::journal::Journal;
 use super::problem::Failure;
 use crate::cluster::Desired;
+use item::Item;
+use steps::Steps;
+
+/// The node that works.
+struct Work<'a> {
+    host: &'a Host,
+    desired: &'a Desired,
+    me: u32,
+    name: String,
+}
 
 /// Looks at every device that `desired` wants and says whether it may be
 /// taken; changes nothing. Run before anything is written.
 ///
 /// # Errors
 /// A device is missing, holds data, or may not be erased: all of them at once.
-pub fn check(_host: &Host, _desired: &Desired) -> Result<(), Failure> {
-    Ok(())
+pub fn check(host: &Host, desired: &Desired) -> Result<(), Failure> {
+    check::check(host, desired)
+}
+
+/// Makes the disks of sbd; the node with the lowest id makes them, the others
+/// wait for it. sbd.service does not start without, and corosync not without
+/// sbd.service: so it comes before both.
+///
+/// # Errors
+/// A disk holds something else, or sbd could not write.
+pub fn prepare_fencing(
+    host: &Host,
+    desired: &Desired,
+    me: u32,
+    journal: &mut Journal<'_>,
+) -> Result<(), Failure> {
+    sbd::prepare(host, desired, me, journal)
 }
 
 /// Prepares the disks of this node, `me`, and together with the other nodes
@@ -21,10 +64,38 @@ pub fn check(_host: &Host, _desired: &Desired) -> Result<(), Failure> {
 /// # Errors
 /// A step did not succeed; what was on the devices is untouched.
 pub fn prepare(
-    _host: &Host,
-    _desired: &Desired,
-    _me: u32,
-    _journal: &mut Journal,
+    host: &Host,
+    desired: &Desired,
+    me: u32,
+    journal: &mut Journal<'_>,
 ) -> Result<(), Failure> {
+    prepare_with(host, desired, me, journal)
+}
+
+fn prepare_with(
+    host: &Host,
+    desired: &Desired,
+    me: u32,
+    journal: &mut dyn Steps,
+) -> Result<(), Failure> {
+    let name = desired.members.iter().find(|member| member.id == me);
+    let name = name.map_or_else(String::new, |member| member.name.clone());
+    let work = Work {
+        host,
+        desired,
+        me,
+        name,
+    };
+    let mut items = item::items(desired, &work.name);
+    // What lies in another directory that moves has to move before it.
+    items.sort_by_key(|item| std::cmp::Reverse(item.depth()));
+    for item in &items {
+        match item {
+            Item::Drbd(drbd, filesystems) => mirror::prepare(&work, drbd, filesystems, journal)?,
+            Item::Group(group, filesystems) => group::prepare(&work, group, filesystems, journal)?,
+            // check has found that it is there.
+            Item::Path(_) => {}
+        }
+    }
     Ok(())
 }

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use super::model::{Question, QuestionType};
 use super::suggest;
 
+pub use network::node_list;
 pub use set::{AnswerProblem, Answers, holds, validate};
 
 /// Longest answer in bytes, where its question sets no other limit.

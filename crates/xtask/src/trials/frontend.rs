@@ -319,6 +319,9 @@ mod tests {
         };
         assert!(names("ipmi").contains(&"ipmi_user".into()));
         assert!(!names("sbd").contains(&"ipmi_user".into()));
+        let both = names("ipmi-then-sbd");
+        assert!(both.contains(&"ipmi_user".into()) && both.contains(&"sbd_device".into()));
+        assert!(!names("later").contains(&"join_token".into()));
         assert!(!names("sbd").contains(&"token".into()));
     }
 
@@ -332,7 +335,7 @@ mod tests {
             .find(|one| one.name == "fencing")
             .unwrap();
         assert_eq!(keys(fencing, "later"), "\r");
-        assert_eq!(keys(fencing, "sbd"), "\u{1b}[B\u{1b}[B\r");
+        assert_eq!(keys(fencing, "sbd"), "\u{1b}[B\u{1b}[B\u{1b}[B\r");
         assert_eq!(typed(fencing, "sbd"), "\u{1}\u{b}sbd\r");
     }
 }
