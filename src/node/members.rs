@@ -270,14 +270,14 @@ pub fn change(
             }
         }
     }
-    if running && let Err(failure) = lists.publish(host) {
-        notes.push(format!(
-            "the other members cannot see the change: {}; run the command again",
-            failure.message()
-        ));
-    }
     if running {
         ids::keep(layout, &lists.ids)?;
+        if let Err(failure) = lists.publish(host) {
+            notes.push(format!(
+                "the other members cannot see the change: {}; run the command again",
+                failure.message()
+            ));
+        }
     }
     Ok(notes)
 }
