@@ -403,12 +403,12 @@ fn of_fencing() -> Vec<Bad> {
         ),
         (
             Cluster::example("drbd").answer("fencing", "later"),
-            "drbd/",
+            "drbd/fencing",
             &["needs fencing", "ipmi, agent or sbd"],
         ),
         (
             Cluster::example("clvm").answer("fencing", "accept-split-brain"),
-            "clvm/",
+            "clvm/fencing",
             &[
                 "needs fencing",
                 "`accept-split-brain`",
@@ -709,8 +709,7 @@ fn everything_is_refused_at_once() {
     for blame in [
         "cluster/token",
         "cluster/qdevice",
-        "cluster/fencing",
-        "drbd/",
+        "drbd/fencing",
         "drbd/vip",
         "drbd/service",
     ] {

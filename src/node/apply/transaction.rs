@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::configuration::{self, APPLIED};
 use super::corosync::Action;
 use super::membership;
-use super::sbd;
 use super::survey::{COROSYNC_CONF, FORMED, Survey};
 use super::units;
 use crate::cluster::Desired;
@@ -14,6 +13,7 @@ use crate::node::host::Host;
 use crate::node::journal::Journal;
 use crate::node::layout::entries;
 use crate::node::loaded::ROLES;
+use crate::node::members;
 use crate::node::problem::Failure;
 use crate::node::storage;
 
@@ -68,13 +68,23 @@ pub fn run(
         formed: true,
     };
     write_files(host, journal, survey).map_err(before)?;
-    daemons(host, journal, desired, me, survey, options).map_err(before)?;
+    daemons(host, journal, desired, me, survey).map_err(before)?;
     journal.point("waiting for the nodes");
-    let notes = membership::wait(host, desired, me, survey.formed, options.wait).map_err(before)?;
+    let mut notes =
+        membership::wait(host, desired, me, survey.formed, options.wait).map_err(before)?;
     journal.point("all nodes that are needed are there");
     storage::prepare(host, desired, me, journal).map_err(after)?;
     configure(host, journal, desired, me, options).map_err(after)?;
+    notes.extend(confirm(host, desired));
     Ok(notes)
+}
+
+/// Lets the other nodes know which list this one runs with: a token waits for
+/// that.
+fn confirm(host: &Host, desired: &Desired) -> Option<String> {
+    let told = members::confirm(host, desired);
+    told.err()
+        .map(|failure| format!("the list of nodes is not confirmed: {}", failure.message()))
 }
 
 /// What an earlier run of this transaction did not come to do.
@@ -139,9 +149,8 @@ fn daemons(
     desired: &Desired,
     me: u32,
     survey: &Survey,
-    options: Options,
 ) -> Result<(), Failure> {
-    sbd::prepare(host, journal, desired, me, options.wait)?;
+    storage::prepare_fencing(host, desired, me, journal)?;
     for change in survey.units.iter().filter(|change| change.verb != "start") {
         units::change(host, journal, change.verb, &change.name)?;
     }
