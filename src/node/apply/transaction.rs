@@ -13,7 +13,6 @@ use crate::node::host::Host;
 use crate::node::journal::Journal;
 use crate::node::layout::entries;
 use crate::node::loaded::ROLES;
-use crate::node::members;
 use crate::node::problem::Failure;
 use crate::node::storage;
 
