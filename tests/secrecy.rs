@@ -13,6 +13,8 @@ use support::*;
 use watch::{Needles, Watch, exposed_files};
 
 const SECRET: &str = "example-shared-secret-0001";
+/// Shown on purpose, to see that it is found.
+const PLANTED: &str = "example-planted-secret-0001";
 const IPMI_PASSWORD: &str = "example-ipmi-password-0001";
 const FENCING: &str = "fencing = \"ipmi\"\nipmi_addresses = \"alpha=203.0.113.11 \
                        beta=203.0.113.12\"\nipmi_user = \"fence\"\n";
@@ -113,17 +115,7 @@ fn a_failed_join_leaves_no_secret_behind() {
     let mut needles = Needles::new();
     needles.token(token.trim_end());
     let host = recording(beta());
-    host.answer(
-        "systemctl.start.corosync",
-        1,
-        "Job for corosync.service failed.\n",
-    );
-    host.answer(
-        "systemctl.restart.corosync",
-        1,
-        "Job for corosync.service failed.\n",
-    );
-    watched(&host, &["join", "--wait", "5"], &token, &needles).expect(1);
+    watched(&host, &["join", "--wait", "1"], &token, &needles).expect(1);
     let left = watch::files_with(&host.path(""), &needles);
     assert!(left.is_empty(), "{left:?}");
 }
@@ -132,8 +124,8 @@ fn a_failed_join_leaves_no_secret_behind() {
 fn the_search_finds_what_it_looks_for() {
     let host = alpha();
     let mut needles = Needles::new();
-    needles.text("the secret", SECRET);
-    host.write("etc/open", &format!("x{SECRET}y"));
+    needles.text("the secret", PLANTED);
+    host.write("etc/open", &format!("x{PLANTED}y"));
     assert_eq!(
         exposed_files(&host.path(""), &needles),
         ["the secret in etc/open (mode 0644)"]
@@ -141,7 +133,7 @@ fn the_search_finds_what_it_looks_for() {
     let watch = Watch::start(&needles);
     let mut child = std::process::Command::new("sleep")
         .args(["1", "0.1"])
-        .env("X", SECRET)
+        .env("X", PLANTED)
         .spawn()
         .unwrap();
     child.wait().unwrap();

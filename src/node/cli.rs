@@ -14,7 +14,7 @@ use super::layout::{Layout, Subject};
 use super::problem::Failure;
 use super::{apply, guard, join, leave, maintain, plan, setup, status, token};
 
-/// Write and check the configuration of a high-availability node
+/// Form, keep and mend a high-availability cluster on this node
 #[derive(Debug, Parser)]
 #[command(name = "ubuntu-ha", version)]
 #[command(after_help = "Exit status: 0 done, 1 the answer is no, \

@@ -7,6 +7,7 @@ use super::cross::{self, Checked};
 use super::host::Host;
 use super::ids;
 use super::layout::{Subject, reading};
+use super::leave;
 use super::platform;
 use super::problem::{Failure, Problem};
 use crate::cluster::{Desired, Input, MARK, design, node_ids};
@@ -85,6 +86,8 @@ pub fn load_with(
     wanted: &[Subject],
     change: impl FnOnce(&mut [Checked]),
 ) -> Result<Loaded, Failure> {
+    let mut left = leave::left::known(host)?;
+    left.retain(|role| !wanted.iter().any(|one| one.name() == role));
     let wanted = with_present(host, wanted)?;
     let Report {
         mut problems,
@@ -94,6 +97,10 @@ pub fn load_with(
     if !wanted.is_empty() {
         checked.retain(|one| wanted.contains(&one.subject));
     }
+    // What was taken out on purpose comes back only when it is named.
+    let away = |subject: &Subject| left.iter().any(|role| subject.name() == role);
+    checked.retain(|one| !away(&one.subject));
+    problems.retain(|problem| !away(&problem.subject));
     if problems.is_empty() {
         change(&mut checked);
         problems = cross::check(&checked);

@@ -5,7 +5,7 @@
 //! as the answer `nodes` is written, and `ubuntu-ha-members` in a set of that
 //! name with the ids, the management controllers, and who was taken off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::apply::{self, Lock};
@@ -150,6 +150,21 @@ pub fn unaware<'a>(cib: &str, members: &'a [String], node: &str) -> Vec<&'a str>
     members.filter(|member| !knows(member)).collect()
 }
 
+/// Names of the nodes that have been members since they were admitted.
+pub fn joined(cib: &str) -> BTreeSet<String> {
+    let Ok(document) = roxmltree::Document::parse(cib) else {
+        return BTreeSet::new();
+    };
+    let nodes = document
+        .descendants()
+        .filter(|node| node.has_tag_name("node"));
+    let names = nodes.filter_map(|node| node.attribute("uname"));
+    names
+        .filter(|name| knows(cib, name).is_some())
+        .map(Into::into)
+        .collect()
+}
+
 fn knows(cib: &str, member: &str) -> Option<String> {
     let document = roxmltree::Document::parse(cib).ok()?;
     let mut nodes = document
@@ -255,11 +270,14 @@ pub fn change(
             }
         }
     }
-    if running && let Err(failure) = lists.publish(host) {
-        notes.push(format!(
-            "the other members cannot see the change: {}; run the command again",
-            failure.message()
-        ));
+    if running {
+        ids::keep(layout, &lists.ids)?;
+        if let Err(failure) = lists.publish(host) {
+            notes.push(format!(
+                "the other members cannot see the change: {}; run the command again",
+                failure.message()
+            ));
+        }
     }
     Ok(notes)
 }
@@ -385,6 +403,7 @@ mod tests {
         let members = ["alpha", "beta", "delta"].map(String::from);
         assert_eq!(unaware(cib, &members, "gamma"), ["beta", "delta"]);
         assert_eq!(unaware(cib, &members, "beta"), ["delta"]);
+        assert_eq!(joined(cib), ["alpha", "beta"].map(String::from).into());
         assert_eq!(unaware("", &members[..1], "beta"), ["alpha"]);
     }
 

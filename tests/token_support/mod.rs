@@ -163,6 +163,10 @@ impl Background {
         Self(std::thread::spawn(move || Ran::of(command, "")))
     }
 
+    pub fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
+
     pub fn end(self) -> Ran {
         self.0.join().unwrap()
     }

@@ -121,9 +121,8 @@ fn sbd(draft: &Draft, refusals: &mut Refusals) {
              split has quorum; name a shared disk, a `qdevice`, or a third node",
         );
     }
-    if let Some(watchdog) = &draft.fencing.sbd_watchdog
-        && !watchdog.starts_with("/dev/")
-    {
+    let watchdog = draft.fencing.sbd_watchdog.as_ref();
+    if let Some(watchdog) = watchdog.filter(|path| !path.starts_with("/dev/")) {
         refusals.cluster(
             question::SBD_WATCHDOG,
             format!("`{watchdog}` is no device; write one such as /dev/watchdog"),

@@ -22,6 +22,7 @@ use std::time::Duration;
 use super::host::Host;
 use super::journal::{Journal, point};
 use super::layout::Subject;
+use super::leave;
 use super::loaded::{self, Loaded};
 use super::problem::Failure;
 use super::{ids, json, live, members};
@@ -30,6 +31,7 @@ use survey::Survey;
 use transaction::{Broken, Options};
 
 pub use lock::Lock;
+pub use units::{state as unit_state, systemctl};
 
 /// How long other nodes are waited for, where nothing else is asked for.
 const WAIT: u64 = 120;
@@ -197,6 +199,7 @@ fn enact(
     ready: Ready,
 ) -> Result<Outcome, Failure> {
     let Ready { loaded, me, survey } = ready;
+    leave::left::take_back(host, &args.roles)?;
     let mut outcome = Outcome {
         notes: survey.notes.clone(),
         ..Outcome::default()

@@ -201,9 +201,8 @@ impl Files<'_> {
         if self.is_there(path, data, mode)? {
             return Ok(());
         }
-        if let Some(present) = read(self.host, path)?
-            && present != data
-        {
+        let present = read(self.host, path)?;
+        if let Some(present) = present.filter(|present| present != data) {
             match owner(self.host, path, &present)? {
                 Owner::Ours => {}
                 Owner::Pristine => self.original(path, &present)?,

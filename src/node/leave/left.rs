@@ -1,6 +1,11 @@
 //! Roles that were taken out of the running cluster on purpose: cluster
 //! properties `ubuntu-ha-left-ROLE`, which every member sees.
 
+use crate::node::host::Host;
+use crate::node::layout::Subject;
+use crate::node::live;
+use crate::node::problem::Failure;
+
 /// The set that holds them. It is not `ubuntu-ha`, which a push of the whole
 /// configuration replaces.
 pub const SET: &str = "ubuntu-ha-left";
@@ -31,6 +36,45 @@ pub fn roles(cib: &str) -> Vec<String> {
     roles.sort();
     roles.dedup();
     roles
+}
+
+/// The roles that have left: as the running cluster says, or else what
+/// pacemaker has on disk.
+///
+/// # Errors
+/// A tool hangs.
+pub fn known(host: &Host) -> Result<Vec<String>, Failure> {
+    if !host.layout.state().join("formed").exists() {
+        return Ok(Vec::new());
+    }
+    let active = host.program("cibadmin").is_some() && live::is_active(host, "pacemaker")?;
+    let cib = match active {
+        true => live::cib(host)?,
+        false => None,
+    };
+    let cib = cib.or_else(|| {
+        let path = host.layout.path("/var/lib/pacemaker/cib/cib.xml");
+        std::fs::read_to_string(path).ok()
+    });
+    Ok(cib.map_or_else(Vec::new, |cib| roles(&cib)))
+}
+
+/// Takes the marks of these roles back, in the running cluster.
+///
+/// # Errors
+/// Pacemaker refuses.
+pub fn take_back(host: &Host, wanted: &[Subject]) -> Result<(), Failure> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    for role in known(host)? {
+        if wanted.iter().any(|one| one.name() == role) {
+            let property = property(&role);
+            let args = ["--type", "crm_config", "--name", &property, "--delete"];
+            host.must("crm_attribute", &args, live::PATIENCE)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

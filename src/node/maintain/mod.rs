@@ -15,7 +15,8 @@ use super::live::{self, Live};
 use super::problem::Failure;
 
 pub use note::{Note, notes};
-pub use wait::until;
+pub use standby::{drain, refuse_alone, set as set_standby};
+pub use wait::{patience, until};
 
 /// Hold the services where they are while packages are upgraded
 ///

@@ -6,7 +6,7 @@ use std::io;
 use super::cib::{View, role_of};
 use super::drift;
 use super::replica::{self, Replica};
-use crate::cluster::{Desired, Member};
+use crate::cluster::{Desired, MARK, Member, Storage};
 use crate::node::host::Host;
 use crate::node::layout::{Subject, reading};
 use crate::node::leave;
@@ -15,9 +15,6 @@ use crate::node::loaded;
 use crate::node::maintain;
 use crate::node::problem::{Failure, Problem};
 use crate::node::token::{self, Admission};
-
-/// First line of every file that the program makes, up to here.
-const MARK: &str = "# Made by ubuntu-ha";
 
 /// What was found on this host.
 #[derive(Debug, Default)]
@@ -134,6 +131,14 @@ pub fn gather(host: &Host) -> Result<Facts, Failure> {
     facts.admissions = token::admissions(layout).unwrap_or_default();
     facts.live = live::read(host)?;
     facts.replicas = replica::read(host)?;
+    if let Files::Valid(desired) = &facts.files {
+        // The file of a role that has left stays.
+        let wanted = |name: &str| {
+            let mut all = desired.storage.iter();
+            all.any(|one| matches!(one, Storage::Drbd { resource, .. } if resource == name))
+        };
+        facts.replicas.retain(|replica| wanted(&replica.resource));
+    }
     facts.unapplied = unapplied(host, &facts.files);
     let running = match facts.live.connected {
         true => live::cib(host)?,

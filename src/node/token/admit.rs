@@ -1,6 +1,6 @@
 //! Admitting a node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::clock;
@@ -76,8 +76,9 @@ pub fn admit(host: &Host, wish: &Wish) -> Result<Admitted, Failure> {
     lists.ids = ids(&loaded);
     let added = lists.nodes.len() > before.nodes.len();
     if added {
-        alone(host, wish)?;
-        complete(host, &before, running.as_ref())?;
+        let joined = members::joined(cib.unwrap_or_default());
+        alone(host, wish, &joined)?;
+        complete(&before, running.as_ref(), &joined)?;
     }
     let earlier = ledger::find(&host.layout, &wish.node)?;
     let master = master(host, &loaded)?;
@@ -278,13 +279,12 @@ fn addresses(nodes: &[Node], name: &str) -> String {
 
 /// Refuses a longer list while another token is out: its node would start with
 /// the shorter one.
-fn alone(host: &Host, wish: &Wish) -> Result<(), Failure> {
+fn alone(host: &Host, wish: &Wish, joined: &BTreeSet<String>) -> Result<(), Failure> {
     let now = clock::now();
-    let online = super::list::online(host)?;
     let other = ledger::all(&host.layout)?.into_iter().find(|other| {
         other.node != wish.node
             && now <= other.expires + clock::TOLERANCE
-            && !online.contains(&other.node)
+            && !joined.contains(&other.node)
     });
     let Some(other) = other else { return Ok(()) };
     Err(Failure::failed(
@@ -303,17 +303,20 @@ fn alone(host: &Host, wish: &Wish) -> Result<(), Failure> {
 
 /// Refuses a longer list while a member is away: it would come back with the
 /// shorter one.
-fn complete(host: &Host, before: &Lists, running: Option<&Running>) -> Result<(), Failure> {
+fn complete(
+    before: &Lists,
+    running: Option<&Running>,
+    joined: &BTreeSet<String>,
+) -> Result<(), Failure> {
     let Some(running) = running else {
         return Ok(());
     };
-    let pending = super::pending(host)?;
     let absent = before.nodes.iter().find(|node| {
         let online = running
             .live
             .node(&node.name)
             .is_some_and(|live| live.online);
-        !online && !pending.contains(&node.name)
+        !online && joined.contains(&node.name)
     });
     let Some(absent) = absent else { return Ok(()) };
     Err(Failure::failed(

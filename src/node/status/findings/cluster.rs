@@ -183,12 +183,21 @@ fn awaited(facts: &Facts, name: &str) -> Option<Finding> {
 }
 
 fn member(facts: &Facts, node: &LiveNode) -> Option<Finding> {
-    if !node.online
-        && let Some(finding) = awaited(facts, &node.name)
-    {
-        return Some(finding);
+    if !node.online {
+        if let Some(finding) = awaited(facts, &node.name) {
+            return Some(finding);
+        }
     }
     let name = &node.name;
+    let listed = facts.members().iter().any(|member| member.name == *name);
+    if !node.online && !node.unclean && !facts.members().is_empty() && !listed {
+        return Some(
+            Finding::warning(format!(
+                "{name} is off the list of nodes, but not forgotten yet"
+            ))
+            .mend(format!("ubuntu-ha leave --node {name}")),
+        );
+    }
     let start = format!("systemctl start corosync pacemaker   # on {name}");
     Some(match node_state(node) {
         // Before there is a leader, and while quorum is waited for, every
