@@ -12,3 +12,12 @@ mod plain;
 
 #[path = "apply/interrupted.rs"]
 mod interrupted;
+
+#[path = "apply/refused.rs"]
+mod refused;
+
+#[path = "apply/changed.rs"]
+mod changed;
+
+#[path = "apply/full.rs"]
+mod full;

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use hapkg::cluster::Desired;
+use hapkg::recipe::answer::validate;
 use setup::{Cluster, golden};
 
 const IPV6_NODES: &str = "alpha=2001:db8:1::11,2001:db8:2::11 beta=2001:db8:1::12,2001:db8:2::12";
@@ -51,7 +52,7 @@ fn clusters() -> Vec<(&'static str, Cluster)> {
         (
             "vip-qdevice",
             ipmi(Cluster::example("vip"))
-                .answer("qdevice", "192.0.2.20")
+                .answer("qdevice", "quorum.example.org")
                 .answer("token", "1000"),
         ),
         (
@@ -179,4 +180,109 @@ fn no_expected_file_is_left_over() {
 fn the_same_input_gives_the_same_bytes() {
     let one = Cluster::example("advanced").desired();
     assert_eq!(one, Cluster::example("advanced").desired());
+}
+
+#[test]
+fn resources_know_what_they_stand_in() {
+    let desired = Cluster::example("advanced").desired();
+    for (id, outermost) in [
+        ("advanced-fs", "advanced-active"),
+        ("advanced-drbd", "advanced-replica"),
+        ("advanced-shared-fs", "advanced-storage-clone"),
+        ("fence-alpha", "fence-alpha"),
+    ] {
+        assert_eq!(desired.outermost(id), outermost);
+    }
+    let cib = roxmltree::Document::parse(&desired.cib).unwrap();
+    for part in &desired.resources {
+        let element = cib
+            .descendants()
+            .find(|node| node.attribute("id") == Some(&part.id))
+            .unwrap_or_else(|| panic!("{part:?}"));
+        let outer = element.parent().unwrap();
+        let inside = outer
+            .attribute("id")
+            .filter(|_| !outer.has_tag_name("resources"));
+        assert_eq!(inside, part.inside.as_deref(), "{part:?}");
+        assert_eq!(part.agent.is_some(), element.has_tag_name("primitive"));
+    }
+    let devices = desired.resources.iter().filter(|part| part.role.is_none());
+    assert_eq!(
+        desired.resources_of("advanced").count() + devices.count(),
+        desired.resources.len()
+    );
+}
+
+#[test]
+fn a_service_that_was_not_wanted_leaves_nothing_behind() {
+    let desired = Cluster::example("drbd")
+        .role_answer("drbd", "with_service", "false")
+        .role_answer("drbd", "service", "")
+        .desired();
+    assert!(!desired.cib.contains("drbd-service"), "{}", desired.cib);
+    let parts = desired.resources_of("drbd").map(|part| part.id.as_str());
+    assert_eq!(
+        parts.collect::<Vec<_>>(),
+        [
+            "drbd-replica",
+            "drbd-active",
+            "drbd-drbd",
+            "drbd-fs",
+            "drbd-ip"
+        ]
+    );
+}
+
+#[test]
+fn no_shown_text_has_a_password() {
+    for (name, cluster) in clusters() {
+        let desired = cluster.desired();
+        let shown = [
+            desired.cib_redacted(),
+            format!("{:?}", desired.fencing),
+            format!("{:?}", desired.files),
+        ]
+        .concat();
+        assert!(!shown.contains("-password-0001"), "{name}");
+        assert_eq!(
+            desired.cib.contains("-password-0001"),
+            desired.cib_redacted().contains("(hidden)"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn every_id_of_a_cib_is_an_id_and_its_own() {
+    for (name, cluster) in clusters() {
+        let desired = cluster.desired();
+        let cib = roxmltree::Document::parse(&desired.cib).unwrap();
+        let mut ids: Vec<&str> = cib
+            .descendants()
+            .filter_map(|n| n.attribute("id"))
+            .collect();
+        for id in &ids {
+            let sound = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            assert!(id.chars().all(sound), "{name}: {id}");
+            assert!(
+                id.starts_with(|c: char| c.is_ascii_alphabetic()),
+                "{name}: {id}"
+            );
+        }
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "{name}");
+    }
+}
+
+#[test]
+fn the_answers_of_the_clusters_could_be_given() {
+    for (name, cluster) in clusters() {
+        let texts = cluster.cluster.iter();
+        let texts = texts.map(|(name, answer)| (name.clone(), answer.text()));
+        if let Err(problems) = validate(&setup::node_questions(), &texts.collect()) {
+            panic!("{name}: {problems:?}");
+        }
+    }
 }

@@ -56,8 +56,12 @@ fn parameter(required: bool, kind: &str) -> Parameter {
     }
 }
 
+/// An agent's name, and of each parameter its name, whether it is required, and
+/// its kind.
+type Agent = (&'static str, &'static [(&'static str, bool, &'static str)]);
+
 /// The platform knows these agents, and no other.
-fn known(mut cluster: Cluster, agents: &[(&str, &[(&str, bool, &str)])]) -> Cluster {
+fn known(mut cluster: Cluster, agents: &[Agent]) -> Cluster {
     cluster.platform.agents_known = true;
     for (name, parameters) in agents {
         let parameters: BTreeMap<String, Parameter> = parameters
@@ -73,7 +77,7 @@ fn known(mut cluster: Cluster, agents: &[(&str, &[(&str, bool, &str)])]) -> Clus
     cluster
 }
 
-const IPADDR2: (&str, &[(&str, bool, &str)]) = (
+const IPADDR2: Agent = (
     "ocf:heartbeat:IPaddr2",
     &[
         ("ip", true, "string"),
@@ -84,7 +88,7 @@ const IPADDR2: (&str, &[(&str, bool, &str)]) = (
     ],
 );
 
-const VIRSH: (&str, &[(&str, bool, &str)]) = (
+const VIRSH: Agent = (
     "stonith:fence_virsh",
     &[
         ("action", true, "string"),
@@ -403,12 +407,12 @@ fn of_fencing() -> Vec<Bad> {
         ),
         (
             Cluster::example("drbd").answer("fencing", "later"),
-            "drbd/",
+            "drbd/fencing",
             &["needs fencing", "ipmi, agent or sbd"],
         ),
         (
             Cluster::example("clvm").answer("fencing", "accept-split-brain"),
-            "clvm/",
+            "clvm/fencing",
             &[
                 "needs fencing",
                 "`accept-split-brain`",
@@ -709,8 +713,7 @@ fn everything_is_refused_at_once() {
     for blame in [
         "cluster/token",
         "cluster/qdevice",
-        "cluster/fencing",
-        "drbd/",
+        "drbd/fencing",
         "drbd/vip",
         "drbd/service",
     ] {

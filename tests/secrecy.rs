@@ -13,6 +13,8 @@ use support::*;
 use watch::{Needles, Watch, exposed_files};
 
 const SECRET: &str = "example-shared-secret-0001";
+/// Shown on purpose, to see that it is found.
+const PLANTED: &str = "example-planted-secret-0001";
 const IPMI_PASSWORD: &str = "example-ipmi-password-0001";
 const FENCING: &str = "fencing = \"ipmi\"\nipmi_addresses = \"alpha=203.0.113.11 \
                        beta=203.0.113.12\"\nipmi_user = \"fence\"\n";
@@ -97,11 +99,13 @@ fn a_token_is_seen_by_nobody() {
     needles.text("the fence password", IPMI_PASSWORD);
     needles.token(token.trim_end());
     let host = recording(beta());
-    host.peer("alpha", true);
+    first.share_cluster_with(&host);
     let typo = swap_letter(token.trim_end(), 90);
     needles.text("the mistyped token", &typo);
     watched(&host, &["join"], &typo, &needles).expect(1);
-    watched(&host, &["join", "-"], &token, &needles).expect(0);
+    let forming = Background::start(&first, &["apply", "--wait", "60"]);
+    watched(&host, &["join", "-", "--wait", "60"], &token, &needles).expect(0);
+    forming.end().expect(0);
     watched(&host, &["status"], "", &needles);
 }
 
@@ -111,17 +115,7 @@ fn a_failed_join_leaves_no_secret_behind() {
     let mut needles = Needles::new();
     needles.token(token.trim_end());
     let host = recording(beta());
-    host.answer(
-        "systemctl.start.corosync",
-        1,
-        "Job for corosync.service failed.\n",
-    );
-    host.answer(
-        "systemctl.restart.corosync",
-        1,
-        "Job for corosync.service failed.\n",
-    );
-    watched(&host, &["join"], &token, &needles).expect(1);
+    watched(&host, &["join", "--wait", "1"], &token, &needles).expect(1);
     let left = watch::files_with(&host.path(""), &needles);
     assert!(left.is_empty(), "{left:?}");
 }
@@ -130,8 +124,8 @@ fn a_failed_join_leaves_no_secret_behind() {
 fn the_search_finds_what_it_looks_for() {
     let host = alpha();
     let mut needles = Needles::new();
-    needles.text("the secret", SECRET);
-    host.write("etc/open", &format!("x{SECRET}y"));
+    needles.text("the secret", PLANTED);
+    host.write("etc/open", &format!("x{PLANTED}y"));
     assert_eq!(
         exposed_files(&host.path(""), &needles),
         ["the secret in etc/open (mode 0644)"]
@@ -139,7 +133,7 @@ fn the_search_finds_what_it_looks_for() {
     let watch = Watch::start(&needles);
     let mut child = std::process::Command::new("sleep")
         .args(["1", "0.1"])
-        .env("X", SECRET)
+        .env("X", PLANTED)
         .spawn()
         .unwrap();
     child.wait().unwrap();

@@ -182,10 +182,8 @@ fn the_largest_cluster_has_a_token_that_debconf_takes() {
         n => format!("node-{n}.example.org"),
     };
     let node = |n: usize| {
-        format!(
-            "{}=2001:db8:1111:2222::{n:x}a,2001:db8:3333:4444::{n:x}b",
-            name(n)
-        )
+        let link = format!("2001:db8:1111:2222:3333:4444:5555:{n:x}a");
+        format!("{}=192.0.2.{},{link}", name(n), 100 + n)
     };
     let nodes: Vec<String> = (0..32).map(node).collect();
     host.answers(&cluster_toml(&nodes.join(" "), ""), &[]);

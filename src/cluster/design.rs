@@ -8,7 +8,7 @@ use super::fence::{self, Plan};
 use super::refuse::Refusals;
 use super::settings::{self, Settings};
 use super::{Desired, DesiredFile, Input, Platform, Refusal, RoleAnswers};
-use super::{cib, corosync, drbd, sbd, storage};
+use super::{cib, corosync, drbd, sbd, storage, structure};
 use crate::recipe::answer::Answers;
 
 /// Full names of the agents that a design of this would use, fence agents
@@ -61,6 +61,7 @@ pub fn design(input: &Input<'_>) -> Result<Desired, Vec<Refusal>> {
     let desired = Desired {
         files: files(&settings, &fencing, &roles, input.platform),
         cib: cib::document(&settings, &fencing, &roles),
+        resources: structure::parts(&fencing, &roles),
         storage: storage::list(&settings, &roles),
         roles: roles.iter().map(|role| role.name.to_owned()).collect(),
         notes,

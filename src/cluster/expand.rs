@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::RoleAnswers;
 use super::drbd;
-use crate::recipe::answer::{Answer, Answers};
+use crate::recipe::answer::{self, Answer, Answers};
 use crate::recipe::compiled::CompiledRole;
 use crate::recipe::model;
 use crate::recipe::template::{self, Piece};
@@ -78,7 +78,7 @@ pub(super) fn expand<'a>(role: &RoleAnswers<'a>, cluster: &'a Answers) -> Role<'
     let resources: Vec<Resource> = recipe
         .resource
         .iter()
-        .filter(|resource| texts.holds(&resource.when))
+        .filter(|resource| answer::holds(&resource.when, texts.own))
         .map(|resource| Resource {
             recipe: resource,
             agent: texts.expand(&resource.agent),
@@ -239,15 +239,6 @@ impl Texts<'_> {
             }
         }
         text
-    }
-
-    /// Whether these questions have these answers; alternatives stand between
-    /// bars.
-    fn holds(&self, when: &BTreeMap<String, String>) -> bool {
-        when.iter().all(|(question, wanted)| {
-            let answer = self.own.get(question).map(Answer::text).unwrap_or_default();
-            wanted.split('|').any(|wanted| wanted == answer)
-        })
     }
 }
 

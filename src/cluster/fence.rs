@@ -41,6 +41,13 @@ const FAR: Delays = Delays {
     priority: "10s",
 };
 
+/// A device that was out of reach for a while is tried again soon, and never
+/// given up: a node whose device is banned everywhere cannot be fenced.
+const META: [(&str, &str); 2] = [
+    ("failure-timeout", "2min"),
+    ("migration-threshold", "INFINITY"),
+];
+
 const WATCHDOG: &str = "/dev/watchdog";
 
 impl Plan {
@@ -222,6 +229,7 @@ pub(super) fn primitives(plan: &Plan) -> Vec<Element> {
         let params = device.params.iter().map(|(name, value)| (name, value));
         cib::agent(Element::new("primitive").set("id", id), &name).with([
             cib::set("instance_attributes", &format!("{id}-params"), params),
+            cib::set("meta_attributes", &format!("{id}-meta"), META),
             Element::new("operations").with([monitor]),
         ])
     };

@@ -183,9 +183,8 @@ fn parse_one(settings: &Settings, entry: &str) -> Result<(Option<String>, String
         Some((node, name)) => (Some(node), name),
         None => (None, name),
     };
-    if let Some(node) = node
-        && !settings.members.iter().any(|member| member.name == node)
-    {
+    let is_member = |node: &str| settings.members.iter().any(|member| member.name == node);
+    if let Some(node) = node.filter(|node| !is_member(node)) {
         return Err(format!(
             "`{entry}` is for {node}, which is no node; the nodes are {}",
             settings.names()

@@ -184,10 +184,11 @@ fn ranks(role: &CompiledRole, blocks: &[Block<'_>]) -> Vec<usize> {
     let mut ranks = vec![0; blocks.len()];
     for _ in blocks {
         for order in &role.order {
-            if let (Some(first), Some(then)) = (index(&order.first), index(&order.then))
-                && first != then
-            {
-                ranks[then] = ranks[then].max(ranks[first] + 1).min(blocks.len());
+            match (index(&order.first), index(&order.then)) {
+                (Some(first), Some(then)) if first != then => {
+                    ranks[then] = ranks[then].max(ranks[first] + 1).min(blocks.len());
+                }
+                _ => {}
             }
         }
     }
@@ -312,7 +313,11 @@ mod tests {
         let role = CompiledRole::from_toml(ROLE).unwrap();
         let drawing = svg(&role);
         let document = roxmltree::Document::parse(&drawing).unwrap();
-        let texts: Vec<&str> = document.descendants().filter_map(|n| n.text()).collect();
+        let texts: Vec<&str> = document
+            .descendants()
+            .filter(|node| node.is_text())
+            .filter_map(|node| node.text())
+            .collect();
         for word in [
             "x: a <b> & \"c\"",
             "drbd",

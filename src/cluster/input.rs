@@ -19,7 +19,7 @@ pub struct Input<'a> {
 }
 
 /// A role and the valid answers to its questions.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct RoleAnswers<'a> {
     pub role: &'a CompiledRole,
     pub answers: &'a Answers,
@@ -84,7 +84,8 @@ pub struct Parameter {
 pub struct Refusal {
     /// The role it is about; `None` for the cluster's own settings.
     pub role: Option<String>,
-    /// The question whose answer has to change, where it is one.
+    /// The question whose answer has to change, where it is one; of the role, or
+    /// of the cluster where the role has none of that name.
     pub question: Option<String>,
     /// What is wrong and what to write instead.
     pub message: String,

@@ -75,10 +75,10 @@ fn link(document: &Document, metadata: &mut AgentMetadata) {
             .find(|above| above.has_tag_name("parameter"))
             .and_then(|parameter| parameter.attribute("name"));
         let new = node.attribute("name");
-        if let (Some(old), Some(new)) = (old, new.and_then(|n| metadata.parameters.get_mut(n)))
-            && !new.replaces.iter().any(|known| known == old)
-        {
-            new.replaces.push(old.into());
+        if let (Some(old), Some(new)) = (old, new.and_then(|n| metadata.parameters.get_mut(n))) {
+            if !new.replaces.iter().any(|known| known == old) {
+                new.replaces.push(old.into());
+            }
         }
     }
 }

@@ -22,11 +22,13 @@ mod settings;
 pub mod show;
 pub mod simulate;
 mod storage;
+mod structure;
 mod xml;
 
 pub use cib::NODES_PROPERTY;
 pub use corosync::{MARK, node_ids};
 pub use design::{agents, design};
-pub use desired::{Desired, DesiredFile, FenceDevice, Fencing, FilesystemOn, Member, Storage};
+pub use desired::{Desired, DesiredFile, FenceDevice, Fencing, FilesystemOn, Member};
+pub use desired::{Part, PartKind, Storage};
 pub use input::{AgentMetadata, DrbdVersion, Input, Parameter, Platform, Refusal, RoleAnswers};
 pub use redact::redact;

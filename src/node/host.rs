@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -53,6 +53,15 @@ impl Host {
         Self { layout, trial }
     }
 
+    /// A test's host, without the environment that a process would have.
+    #[cfg(test)]
+    pub fn of_test(layout: Layout) -> Self {
+        Self {
+            layout,
+            trial: true,
+        }
+    }
+
     /// Whether this is a test's host, where test points are heeded.
     pub fn is_trial(&self) -> bool {
         self.trial
@@ -66,7 +75,7 @@ impl Host {
     /// Where a program is; `None` where it is not installed.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         let root = self.layout.root();
-        if root != "/" && !self.trial {
+        if root != Path::new("/") && !self.trial {
             return None;
         }
         let mut places = DIRECTORIES.iter().map(|dir| root.join(dir).join(name));
@@ -78,9 +87,8 @@ impl Host {
     /// # Errors
     /// It is not UTF-8.
     pub fn name(&self) -> Result<String, Failure> {
-        if self.trial
-            && let Some(name) = std::env::var_os("UBUNTU_HA_TRIAL_NAME")
-        {
+        let trial = std::env::var_os("UBUNTU_HA_TRIAL_NAME");
+        if let Some(name) = trial.filter(|_| self.trial) {
             return Ok(name.to_string_lossy().into_owned());
         }
         let name = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());

@@ -10,7 +10,7 @@ use super::layout::{Subject, reading};
 use super::leave;
 use super::platform;
 use super::problem::{Failure, Problem};
-use crate::cluster::{Desired, Input, MARK, Refusal, RoleAnswers, design, node_ids};
+use crate::cluster::{Desired, Input, MARK, design, node_ids};
 use crate::recipe::answer::Answers;
 use crate::recipe::compiled::CompiledRole;
 
@@ -108,40 +108,41 @@ pub fn load_with(
     if !problems.is_empty() {
         return Err(Failure::Refused(problems));
     }
-    let mut cluster = Answers::new();
-    let mut roles = Vec::new();
-    for one in checked {
-        match (one.subject, one.answers) {
-            (Subject::Cluster, Some(answers)) => cluster = answers,
-            (Subject::Role(_), Some(answers)) => roles.push((one.role, answers)),
-            (_, None) => {}
-        }
-    }
-    let agents: BTreeSet<String> = crate::cluster::agents(
-        &cluster,
-        roles
-            .iter()
-            .map(|(role, answers)| RoleAnswers { role, answers }),
-    );
+    let Some((cluster, roles)) = cross::answered(&checked) else {
+        return Err(unanswered(host));
+    };
+    let agents: BTreeSet<String> = crate::cluster::agents(cluster, roles.iter().copied());
     let platform = platform::detect(host, &agents)?;
     let ids = known_ids(host)?;
     let input = Input {
-        cluster: &cluster,
-        roles: roles
-            .iter()
-            .map(|(role, answers)| RoleAnswers { role, answers })
-            .collect(),
+        cluster,
+        roles,
         platform: &platform,
         ids: &ids,
     };
-    let desired = design(&input).map_err(|refusals| {
-        Failure::Refused(refusals.into_iter().map(|r| problem(host, r)).collect())
-    })?;
-    Ok(Loaded {
-        cluster,
-        roles,
+    let desired =
+        design(&input).map_err(|refusals| Failure::Refused(cross::problems(&checked, refusals)))?;
+    let mut loaded = Loaded {
+        cluster: cluster.clone(),
+        roles: Vec::new(),
         desired,
-    })
+    };
+    for one in checked {
+        if let (Subject::Role(_), Some(answers)) = (one.subject, one.answers) {
+            loaded.roles.push((one.role, answers));
+        }
+    }
+    Ok(loaded)
+}
+
+fn unanswered(host: &Host) -> Failure {
+    let problem = Problem::new(
+        &Subject::Cluster,
+        "is not there: the cluster is not configured",
+    )
+    .in_file(host.layout.answers(&Subject::Cluster), None)
+    .mend_by(Subject::Cluster.reconfigure());
+    Failure::Refused(vec![problem])
 }
 
 /// Names of the roles of the configuration that this host has seen last.
@@ -183,17 +184,4 @@ fn known_ids(host: &Host) -> Result<BTreeMap<String, u32>, Failure> {
         }
     }
     Ok(ids)
-}
-
-fn problem(host: &Host, refusal: Refusal) -> Problem {
-    let subject = refusal.role.map_or(Subject::Cluster, Subject::Role);
-    let message = match refusal.question {
-        Some(question) => format!("{question}: {}", refusal.message),
-        None => refusal.message,
-    };
-    let file = host.layout.answers(&subject);
-    let command = subject.reconfigure();
-    Problem::new(&subject, message)
-        .in_file(file, None)
-        .mend_by(command)
 }

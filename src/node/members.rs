@@ -5,16 +5,18 @@
 //! as the answer `nodes` is written, and `ubuntu-ha-members` in a set of that
 //! name with the ids, the management controllers, and who was taken off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::enact;
+use super::apply::{self, Lock};
 use super::host::Host;
 use super::ids;
 use super::layout::{Layout, Subject};
+use super::live;
 use super::problem::{Failure, Problem};
 use super::settings::{self, Change};
 use crate::atomic;
+use crate::cluster::Desired;
 use crate::recipe::answer::{Answer, Node, node_list};
 use crate::recipe::model::Question;
 
@@ -44,11 +46,6 @@ pub struct Lists {
     pub controllers: Vec<Node>,
     /// Names of nodes that were taken off the list.
     pub removed: Vec<String>,
-}
-
-/// The list of nodes in a CIB; `None` where it has none that can be read.
-pub fn nodes_from_cib(cib: &str) -> Option<Vec<Node>> {
-    Lists::from_cib(cib).map(|lists| lists.nodes)
 }
 
 impl Lists {
@@ -126,15 +123,17 @@ fn set(host: &Host, set: &str, name: &str, value: &str) -> Result<(), Failure> {
 }
 
 /// Says in the CIB that corosync on this host runs with these nodes; writes
-/// nothing where `cib` says so already. To be called after each change of
+/// nothing where that is said already. To be called after each change of
 /// corosync.conf.
 ///
 /// # Errors
 /// Pacemaker does not run, or refuses.
-pub fn confirm(host: &Host, cib: &str, nodes: &[&str]) -> Result<(), Failure> {
+pub fn confirm(host: &Host, desired: &Desired) -> Result<(), Failure> {
     let me = host.name()?;
-    let value = nodes.join(" ");
-    if knows(cib, &me).as_deref() == Some(&value) {
+    let names: Vec<&str> = desired.members.iter().map(|m| m.name.as_str()).collect();
+    let value = names.join(" ");
+    let cib = live::cib(host)?.unwrap_or_default();
+    if knows(&cib, &me).as_deref() == Some(&value) {
         return Ok(());
     }
     let args = ["--node", &me, "--name", KNOWS, "--update", &value];
@@ -149,6 +148,21 @@ pub fn unaware<'a>(cib: &str, members: &'a [String], node: &str) -> Vec<&'a str>
     };
     let members = members.iter().map(String::as_str);
     members.filter(|member| !knows(member)).collect()
+}
+
+/// Names of the nodes that have been members since they were admitted.
+pub fn joined(cib: &str) -> BTreeSet<String> {
+    let Ok(document) = roxmltree::Document::parse(cib) else {
+        return BTreeSet::new();
+    };
+    let nodes = document
+        .descendants()
+        .filter(|node| node.has_tag_name("node"));
+    let names = nodes.filter_map(|node| node.attribute("uname"));
+    names
+        .filter(|name| knows(cib, name).is_some())
+        .map(Into::into)
+        .collect()
 }
 
 fn knows(cib: &str, member: &str) -> Option<String> {
@@ -230,7 +244,8 @@ pub fn current(layout: &Layout, cib: Option<&str>) -> Result<Lists, Failure> {
 }
 
 /// Makes this host, and the running cluster where there is one, use these
-/// lists: cluster.toml, then `apply`, then the CIB's properties.
+/// lists: cluster.toml, then `apply`, then the CIB's properties. What is worth
+/// knowing is returned.
 ///
 /// # Errors
 /// It failed, and cluster.toml is as it was.
@@ -238,24 +253,33 @@ pub fn change(
     host: &Host,
     lists: &Lists,
     running: bool,
-    notes: &mut Vec<String>,
-) -> Result<(), Failure> {
+    lock: &Lock,
+) -> Result<Vec<String>, Failure> {
+    let mut notes = Vec::new();
     let layout = &host.layout;
     if let Some(text) = changed(layout, lists)? {
         let old = layout.read_answers(&Subject::Cluster)?.unwrap_or_default();
         write(layout, &text)?;
-        if running && let Err(failure) = enact::now(host) {
-            write(layout, &old)?;
-            return Err(failure);
+        if running {
+            match apply::under(lock, host, &apply::Args::default()) {
+                Ok(outcome) => notes.extend(outcome.failed),
+                Err(failure) => {
+                    write(layout, &old)?;
+                    return Err(failure);
+                }
+            }
         }
     }
-    if running && let Err(failure) = lists.publish(host) {
-        notes.push(format!(
-            "the other members cannot see the change: {}; run the command again",
-            failure.message()
-        ));
+    if running {
+        ids::keep(layout, &lists.ids)?;
+        if let Err(failure) = lists.publish(host) {
+            notes.push(format!(
+                "the other members cannot see the change: {}; run the command again",
+                failure.message()
+            ));
+        }
     }
-    Ok(())
+    Ok(notes)
 }
 
 /// The lists of cluster.toml; empty where they are not answered, or not valid.
@@ -351,7 +375,6 @@ mod tests {
         };
         let full = cib(THREE, &lists.members());
         assert_eq!(Lists::from_cib(&full), Some(lists));
-        assert_eq!(nodes_from_cib(&full), Some(nodes(THREE)));
         let bare = Lists {
             nodes: nodes(TWO),
             ..Lists::default()
@@ -363,7 +386,7 @@ mod tests {
     #[test]
     fn a_cib_without_a_list_gives_none() {
         for cib in ["", "<cib/>", "<cib", &cib("", ""), &cib("alpha", "")] {
-            assert_eq!(nodes_from_cib(cib), None, "{cib}");
+            assert_eq!(Lists::from_cib(cib), None, "{cib}");
         }
     }
 
@@ -380,6 +403,7 @@ mod tests {
         let members = ["alpha", "beta", "delta"].map(String::from);
         assert_eq!(unaware(cib, &members, "gamma"), ["beta", "delta"]);
         assert_eq!(unaware(cib, &members, "beta"), ["delta"]);
+        assert_eq!(joined(cib), ["alpha", "beta"].map(String::from).into());
         assert_eq!(unaware("", &members[..1], "beta"), ["alpha"]);
     }
 

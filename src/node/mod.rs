@@ -9,7 +9,6 @@ mod check;
 mod cib;
 mod configure;
 mod cross;
-mod enact;
 mod guard;
 mod host;
 mod ids;

@@ -144,6 +144,7 @@ fn has_unit(host: &Host, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::layout::Layout;
 
     #[test]
     fn versions_are_read() {
@@ -159,6 +160,96 @@ mod tests {
             assert_eq!(drbd_version(text), Some(version), "{text}");
         }
         assert_eq!(drbd_version("none"), None);
+    }
+
+    /// A host with these files, all of them executable.
+    fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let host = Host::of_test(Layout::new(root.path().to_owned()));
+        (root, host)
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    const PACEMAKER: (&str, &str) = ("usr/sbin/pacemakerd", "#!/bin/sh\necho Pacemaker 3.0.1\n");
+
+    #[test]
+    fn agents_are_asked_in_their_own_way() {
+        let agent = "#!/bin/sh\n[ \"$1\" = meta-data ] && [ -d \"$OCF_ROOT/resource.d\" ] &&\n\
+                     echo '<resource-agent><parameter name=\"ip\"/></resource-agent>'\n";
+        let fence = "#!/bin/sh\n[ \"$*\" = '-o metadata' ] &&\n\
+                     echo '<resource-agent><parameter name=\"plug\"/></resource-agent>'\n";
+        let (_root, host) = host(&[
+            PACEMAKER,
+            ("usr/lib/ocf/resource.d/test/one", agent),
+            ("usr/sbin/fence_one", fence),
+            ("usr/lib/systemd/system/plain.service", ""),
+            ("etc/systemd/system/many@.service", ""),
+            ("etc/init.d/old", ""),
+            ("proc/drbd", "version: 9.2.12 (api:2)\n"),
+        ]);
+        let wanted = names(&[
+            "ocf:test:one",
+            "ocf:test:none",
+            "stonith:fence_one",
+            "stonith:fence_none",
+            "systemd:plain",
+            "systemd:many@one",
+            "systemd:old",
+            "systemd:none",
+        ]);
+        let platform = detect(&host, &wanted).unwrap();
+        assert_eq!(platform.pacemaker, (3, 0));
+        assert_eq!(platform.drbd, DrbdVersion::V9);
+        assert!(platform.agents_known);
+        let known: Vec<&str> = platform.agents.keys().map(String::as_str).collect();
+        assert_eq!(
+            known,
+            [
+                "ocf:test:one",
+                "stonith:fence_one",
+                "systemd:many@one",
+                "systemd:old",
+                "systemd:plain"
+            ]
+        );
+        let parameters = |name: &str| platform.agents[name].parameters.keys().next().cloned();
+        assert_eq!(parameters("ocf:test:one").as_deref(), Some("ip"));
+        assert_eq!(parameters("stonith:fence_one").as_deref(), Some("plug"));
+    }
+
+    #[test]
+    fn an_agent_that_says_nothing_is_named() {
+        let broken = "#!/bin/sh\necho 'no module named pexpect' >&2\nexit 1\n";
+        let (_root, host) = host(&[
+            PACEMAKER,
+            ("usr/lib/ocf/resource.d/test/one", ""),
+            ("usr/sbin/fence_one", broken),
+        ]);
+        let Err(Failure::Environment { message, .. }) =
+            detect(&host, &names(&["stonith:fence_one"]))
+        else {
+            panic!("a broken agent is taken");
+        };
+        assert!(message.contains("stonith:fence_one"), "{message}");
+        assert!(message.contains("no module named pexpect"), "{message}");
+    }
+
+    #[test]
+    fn a_host_without_pacemaker_takes_any_agent() {
+        let (_root, host) = host(&[("usr/lib/ocf/resource.d/test/one", "")]);
+        let platform = detect(&host, &names(&["ocf:test:none"])).unwrap();
+        assert!(!platform.agents_known);
+        assert_eq!(platform.drbd, DrbdVersion::V8_4);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::recipe::date::{self, Date};
-use crate::recipe::model::{Kind, Priority, Question, QuestionType, Recipe};
+use crate::recipe::model::{Kind, Priority, Question, QuestionType, Recipe, alternatives};
 use crate::recipe::relation::Relation;
 use crate::recipe::suite::Suite;
 use crate::recipe::view::SuiteView;
@@ -352,7 +352,10 @@ fn asked(question: &Question) -> Asked {
         let when: Vec<String> = question
             .when
             .iter()
-            .map(|(name, value)| format!("{name} is {value}"))
+            .map(|(name, value)| {
+                let values: Vec<&str> = alternatives(value).collect();
+                format!("{name} is {}", values.join(" or "))
+            })
             .collect();
         let when = when.join(" and ");
         rules += &format!(", only if {when}");

@@ -18,10 +18,15 @@ pub fn cluster(nodes: &str) -> String {
 /// A host of a pair that shares an address; the other node is there already.
 pub fn pair() -> FakeHost {
     let host = FakeHost::new("alpha", &["vip"]);
+    prepare(&host);
+    host
+}
+
+/// The answers and the peer of [`pair`].
+pub fn prepare(host: &FakeHost) {
     host.answers(&cluster(PAIR), &[("secret", SECRET)]);
     host.role("vip", "vip = \"192.0.2.10/24\"\n");
     host.peer("beta", true);
-    host
 }
 
 /// A file or directory: everything that must be the same.

@@ -11,25 +11,6 @@ use hapkg::recipe::answer::{Answer, Answers, parse_answer, validate};
 use hapkg::recipe::compiled::CompiledRole;
 use hapkg::recipe::model::{Question, Recipe};
 
-/// The node recipe's questions, by type.
-const QUESTIONS: [(&str, &str); 15] = [
-    ("cluster_name", "host-name"),
-    ("nodes", "node-list"),
-    ("secret", "password"),
-    ("fencing", "string"),
-    ("ipmi_addresses", "node-list"),
-    ("ipmi_user", "string"),
-    ("ipmi_password", "password"),
-    ("fence_agent", "string"),
-    ("fence_parameters", "string"),
-    ("fence_password", "password"),
-    ("sbd_device", "block-device"),
-    ("sbd_watchdog", "path"),
-    ("token", "integer"),
-    ("qdevice", "string"),
-    ("setup", "string"),
-];
-
 /// The directory of the package.
 pub fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -122,14 +103,20 @@ impl Cluster {
     }
 }
 
-/// An answer to a question of the node recipe.
+/// The node recipe's questions.
+pub fn node_questions() -> Vec<Question> {
+    compiled("support/node").question
+}
+
+/// An answer to a question of the node recipe. What the question would refuse
+/// is taken as it stands: a design trusts nobody.
 pub fn cluster_answer(name: &str, text: &str) -> Answer {
-    let (_, kind) = QUESTIONS.iter().find(|(known, _)| *known == name).unwrap();
-    let question: Question = toml::from_str(&format!(
-        "name = \"{name}\"\ntype = \"{kind}\"\nprompt = \"\"\nhelp = \"\"\n"
-    ))
-    .unwrap();
-    parse_answer(&question, text).unwrap_or_else(|why| panic!("{name}: {why}"))
+    let questions = node_questions();
+    let question = questions.iter().find(|q| q.name == name).unwrap();
+    parse_answer(question, text).unwrap_or_else(|_| match text.parse() {
+        Ok(number) => Answer::Integer(number),
+        Err(_) => Answer::Text(text.into()),
+    })
 }
 
 /// A recipe as the node program reads it.

@@ -41,7 +41,11 @@ impl FakeHost {
     /// A host called `name` after the packages of `roles` were installed:
     /// programs, units, the distribution's corosync.conf, both daemons running.
     pub fn new(name: &str, roles: &[&str]) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap(), name, roles)
+    }
+
+    /// [`FakeHost::new`] with a root that is there already.
+    pub fn on(root: tempfile::TempDir, name: &str, roles: &[&str]) -> Self {
         let host = Self {
             root,
             name: name.into(),

@@ -12,7 +12,7 @@ use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::fake_host::FakeHost;
+use crate::fake_host::{FakeHost, Ran};
 
 pub const NODES: &str = "alpha=192.0.2.11 beta=192.0.2.12";
 
@@ -54,13 +54,14 @@ pub fn token_for(node: &str) -> String {
     ran.stdout.trim_end().to_string()
 }
 
-/// Every file and directory below the host's root, but for what its programs
-/// keep of themselves: mode and content.
+/// Every file and directory below the host's root, but for the lock and what its
+/// programs keep of themselves: mode and content.
 pub fn snapshot(host: &FakeHost) -> BTreeMap<String, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let root = host.path("");
     walk(&root, &root, &mut found);
-    found.retain(|path, _| !path.starts_with("run/fake"));
+    let lock = ["var/lib/ubuntu-ha", "var/lib/ubuntu-ha/lock"];
+    found.retain(|path, _| !path.starts_with("run/fake") && !lock.contains(&path.as_str()));
     found
 }
 
@@ -151,4 +152,22 @@ pub fn retime(token: &str, issued: i64, expires: i64) -> String {
 /// The master in a token, in hexadecimal digits.
 pub fn master_of(token: &str) -> String {
     HEXLOWER.encode(&open_bytes(token)[MASTER..MASTER + 32])
+}
+
+/// A command that runs beside the test.
+pub struct Background(std::thread::JoinHandle<Ran>);
+
+impl Background {
+    pub fn start(host: &FakeHost, args: &[&str]) -> Self {
+        let command = host.command(args);
+        Self(std::thread::spawn(move || Ran::of(command, "")))
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    pub fn end(self) -> Ran {
+        self.0.join().unwrap()
+    }
 }

@@ -7,10 +7,10 @@ use crate::cluster::{FenceDevice, Fencing};
 use crate::recipe::model::FencingNeed;
 
 pub(super) fn check(draft: &Draft, refusals: &mut Refusals, notes: &mut Vec<String>) {
-    needs(draft, refusals);
     let settings = draft.settings;
+    let needed = needs(draft, refusals);
     match settings.fencing {
-        Choice::Later => refusals.cluster(
+        Choice::Later if !needed => refusals.cluster(
             question::FENCING,
             "is `later`, and a cluster is not formed without a decision; choose how a lost node \
              is fenced, or `accept-split-brain` where no role has storage",
@@ -31,21 +31,25 @@ pub(super) fn check(draft: &Draft, refusals: &mut Refusals, notes: &mut Vec<Stri
     ids(draft, refusals);
 }
 
-fn needs(draft: &Draft, refusals: &mut Refusals) {
+/// Whether a role waits for fencing.
+fn needs(draft: &Draft, refusals: &mut Refusals) -> bool {
     let choice = match draft.settings.fencing {
         Choice::Later => "later",
         Choice::AcceptSplitBrain => "accept-split-brain",
-        _ => return,
+        _ => return false,
     };
-    for role in draft.roles {
-        if role.recipe.fencing.need == FencingNeed::Required {
-            let message = format!(
-                "needs fencing, and `fencing` is `{choice}`: two nodes would write to the same \
-                 data; answer `fencing` of the cluster with ipmi, agent or sbd"
-            );
-            refusals.role(role.name, None, message);
-        }
+    let roles = draft.roles.iter();
+    let needing = roles.filter(|role| role.recipe.fencing.need == FencingNeed::Required);
+    let mut some = false;
+    for role in needing {
+        let message = format!(
+            "needs fencing, and `fencing` is `{choice}`: two nodes would write to the same data; \
+             answer `fencing` of the cluster with ipmi, agent or sbd"
+        );
+        refusals.role(role.name, Some(question::FENCING), message);
+        some = true;
     }
+    some
 }
 
 /// Every node has its own management controller, which no other has.
@@ -117,9 +121,8 @@ fn sbd(draft: &Draft, refusals: &mut Refusals) {
              split has quorum; name a shared disk, a `qdevice`, or a third node",
         );
     }
-    if let Some(watchdog) = &draft.fencing.sbd_watchdog
-        && !watchdog.starts_with("/dev/")
-    {
+    let watchdog = draft.fencing.sbd_watchdog.as_ref();
+    if let Some(watchdog) = watchdog.filter(|path| !path.starts_with("/dev/")) {
         refusals.cluster(
             question::SBD_WATCHDOG,
             format!("`{watchdog}` is no device; write one such as /dev/watchdog"),

@@ -123,9 +123,13 @@ fn links(members: &[Member], refusals: &mut Refusals, notes: &mut Vec<String>) {
                 );
             }
         }
-        if let [IpAddr::V4(a), IpAddr::V4(b)] = member.addresses.as_slice()
-            && super::virtual_ip::in_network((*a).into(), (*b).into(), LIKELY_PREFIX)
-        {
+        let near = match member.addresses.as_slice() {
+            [a @ IpAddr::V4(_), b @ IpAddr::V4(_)] => {
+                super::virtual_ip::in_network(*a, *b, LIKELY_PREFIX)
+            }
+            _ => false,
+        };
+        if near {
             notes.push(format!(
                 "Both links of {} seem to be in one network: what takes one of them down takes \
                  the other one too.",

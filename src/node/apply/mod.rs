@@ -13,7 +13,6 @@ mod membership;
 mod ownership;
 mod preflight;
 mod rollback;
-mod sbd;
 mod survey;
 mod transaction;
 mod units;
@@ -74,13 +73,13 @@ const UNFINISHED: &str = "the cluster runs, without what is missing: run `ubuntu
 
 /// What a run has done.
 #[derive(Debug, Default)]
-struct Outcome {
+pub struct Outcome {
     changed: bool,
     /// Files that were written, or what was put back.
     done: Vec<String>,
-    notes: Vec<String>,
+    pub notes: Vec<String>,
     /// What does not work in the cluster, which is formed all the same.
-    failed: Vec<String>,
+    pub failed: Vec<String>,
 }
 
 /// Runs the command; its exit code. Takes the [`Lock`].
@@ -90,26 +89,24 @@ struct Outcome {
 /// written. [`Failure::Failed`] and [`Failure::Environment`]: the message says
 /// whether everything was put back.
 pub fn run(host: &Host, args: &Args) -> Result<u8, Failure> {
+    let _lock = Lock::take(host)?;
     let outcome = change(host, args, true)?;
     let failed = !outcome.failed.is_empty();
     tell(&outcome, args.json);
     Ok(u8::from(failed))
 }
 
-/// [`run`] for another command: what it tells goes to standard error. What does
-/// not work in a cluster that is formed is no failure.
+/// [`run`] for another command, which has the lock and says what was done. The
+/// list of nodes is not taken over from the running cluster.
 ///
 /// # Errors
 /// Those of [`run`].
-pub fn quietly(host: &Host, args: &Args) -> Result<(), Failure> {
-    let outcome = change(host, args, false)?;
-    eprint!("{}", as_text(&outcome));
-    Ok(())
+pub fn under(_lock: &Lock, host: &Host, args: &Args) -> Result<Outcome, Failure> {
+    change(host, args, false)
 }
 
 /// `adopt`: first take the list of nodes over from the running cluster.
 fn change(host: &Host, args: &Args, adopt: bool) -> Result<Outcome, Failure> {
-    let _lock = Lock::take(host)?;
     preflight::clean(host)?;
     let open = Journal::open(host)?;
     if args.rollback {
@@ -121,13 +118,17 @@ fn change(host: &Host, args: &Args, adopt: bool) -> Result<Outcome, Failure> {
         false => None,
     };
     let mut outcome = match prepare(host, args, transaction::pending(open.as_ref())) {
-        Ok(ready) if open.is_none() && ready.survey.is_nothing() => Outcome {
-            notes: ready.survey.notes,
-            ..Outcome::default()
-        },
+        Ok(ready) if open.is_none() && ready.survey.is_nothing() => {
+            members::confirm(host, &ready.loaded.desired)?;
+            Outcome {
+                notes: ready.survey.notes,
+                ..Outcome::default()
+            }
+        }
         Ok(ready) if only_adopted(&open, adopted.as_ref()) && ready.survey.is_nothing() => {
             // Only the list itself had to be taken over.
             open.map_or(Ok(()), Journal::close)?;
+            members::confirm(host, &ready.loaded.desired)?;
             Outcome {
                 changed: true,
                 notes: ready.survey.notes,
@@ -228,6 +229,7 @@ fn enact(
         Err(Broken { failure, .. }) => return Err(undo(host, journal, failure)),
     }
     journal.close()?;
+    members::confirm(host, &loaded.desired)?;
     point(host, "waiting until everything runs");
     outcome.failed = configuration::settle(host, SETTLE)?;
     outcome.changed = true;

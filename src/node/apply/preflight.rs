@@ -8,7 +8,7 @@ use super::fencing;
 use super::survey::{COROSYNC_CONF, Survey};
 use super::units;
 use crate::atomic;
-use crate::cluster::{Desired, Fencing};
+use crate::cluster::Desired;
 use crate::node::cib::{self, Element};
 use crate::node::host::Host;
 use crate::node::key;
@@ -246,16 +246,6 @@ fn said(text: &str, word: &str) -> String {
 
 fn path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
-}
-
-/// Whether sbd has a disk, and which.
-pub fn sbd_disk(desired: &Desired) -> Option<String> {
-    let Fencing::Devices(devices) = &desired.fencing else {
-        return None;
-    };
-    let device = devices.iter().find(|device| device.agent == "fence_sbd")?;
-    let disk = device.params.iter().find(|(name, _)| name == "devices")?;
-    Some(disk.1.clone())
 }
 
 /// Removes what a run that was killed left in the scratch directory.

@@ -66,13 +66,6 @@ impl Element {
         self.children.iter().find(|child| child.id() == id)
     }
 
-    /// The value of the `<nvpair>` called `name`.
-    pub fn value(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.children.iter();
-        let pair = pairs.find(|pair| pair.name == "nvpair" && pair.get("name") == Some(name));
-        pair.and_then(|pair| pair.get("value"))
-    }
-
     /// Text in which only what means something makes a difference: sorted
     /// attributes, and sorted pairs of a set.
     pub fn canonical(&self) -> String {

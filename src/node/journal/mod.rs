@@ -338,9 +338,9 @@ pub fn point(host: &Host, name: &str) {
     if !host.is_trial() {
         return;
     }
-    if let Some(path) = std::env::var_os("UBUNTU_HA_POINTS")
-        && let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path)
-    {
+    let list = std::env::var_os("UBUNTU_HA_POINTS");
+    let open = |path| OpenOptions::new().append(true).create(true).open(path).ok();
+    if let Some(mut file) = list.and_then(open) {
         let _ = writeln!(file, "{name}");
     }
     if std::env::var_os("UBUNTU_HA_STOP_AT").is_some_and(|at| at == name) {

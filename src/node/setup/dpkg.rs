@@ -6,7 +6,6 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -28,7 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(3_600);
 /// That did not come within an hour.
 pub fn wait(host: &Host) -> Result<(), Failure> {
     let end = Instant::now() + PATIENCE;
-    let pause = Duration::from_millis(if host.is_trial() { 20 } else { 2_000 });
     let mut said = None;
     while let Some(reason) = busy(host)? {
         if Instant::now() >= end {
@@ -43,7 +41,7 @@ pub fn wait(host: &Host) -> Result<(), Failure> {
             eprintln!("ubuntu-ha: waiting, because {reason}");
             said = Some(reason);
         }
-        thread::sleep(pause);
+        host.pause();
     }
     Ok(())
 }

@@ -5,9 +5,9 @@ mod dpkg;
 use std::fs;
 use std::io;
 
-use super::enact;
+use super::apply::{self, Lock};
 use super::host::Host;
-use super::join;
+use super::join::{self, FORMING};
 use super::key::wipe;
 use super::layout::{Subject, reading};
 use super::problem::Failure;
@@ -62,7 +62,15 @@ fn say(text: &str) {
 
 fn form(host: &Host) -> Result<(), Failure> {
     say("forming the cluster, as was answered");
-    enact::patiently(host)?;
+    let args = apply::Args {
+        wait: Some(FORMING),
+        ..apply::Args::default()
+    };
+    let lock = Lock::take(host)?;
+    let outcome = apply::under(&lock, host, &args)?;
+    for line in outcome.notes.iter().chain(&outcome.failed) {
+        say(line);
+    }
     say("the cluster is formed");
     Ok(())
 }
@@ -90,9 +98,9 @@ fn join(host: &Host) -> Result<bool, Failure> {
         Err(error) => return Err(reading(&path, &error)),
     };
     say("joining the cluster, as was answered");
-    let done = join::join(host, std::str::from_utf8(&data).unwrap_or_default());
+    let done = join::join(host, std::str::from_utf8(&data).unwrap_or_default(), None);
     wipe(&mut data);
-    say(&format!("this host has joined cluster {}", done?));
+    done?.tell(host)?;
     Ok(false)
 }
 

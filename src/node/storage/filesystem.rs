@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::super::host::Host;
-use super::super::journal::Journal;
 use super::super::problem::Failure;
 use super::content::Content;
 use super::device::Device;
 use super::item::Filesystem;
 use super::record::{Record, Stage};
+use super::steps::Steps;
 
 /// Long enough for a slow disk of many TiB.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);
@@ -25,7 +25,7 @@ pub fn make(
     filesystem: &Filesystem<'_>,
     path: &str,
     fresh: bool,
-    journal: &mut Journal<'_>,
+    journal: &mut dyn Steps,
 ) -> Result<(), Failure> {
     let device = find(host, path)?;
     let content = Content::read(host, &device)?;

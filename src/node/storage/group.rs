@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::super::journal::Journal;
 use super::super::problem::Failure;
 use super::Work;
 use super::check::{self, Standing};
@@ -12,6 +11,7 @@ use super::item::{Filesystem, Group};
 use super::lvm;
 use super::peers::{Channel, Waited, is_in_cib, present, wait_for};
 use super::record::{Record, Stage};
+use super::steps::Steps;
 use crate::cluster::FilesystemOn;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -28,7 +28,7 @@ pub fn prepare(
     work: &Work<'_>,
     group: &Group<'_>,
     filesystems: &[Filesystem<'_>],
-    journal: &mut Journal<'_>,
+    journal: &mut dyn Steps,
 ) -> Result<(), Failure> {
     let host = work.host;
     let device = find(host, group.device)?;
@@ -108,7 +108,7 @@ fn make(
     device: &Device,
     standing: Standing,
     filesystems: &[Filesystem<'_>],
-    journal: &mut Journal<'_>,
+    journal: &mut dyn Steps,
 ) -> Result<(), Failure> {
     let started = if group.shared {
         start_locks(work)?
@@ -129,7 +129,7 @@ fn fill(
     device: &Device,
     standing: Standing,
     filesystems: &[Filesystem<'_>],
-    journal: &mut Journal<'_>,
+    journal: &mut dyn Steps,
 ) -> Result<(), Failure> {
     let (host, key) = (work.host, group.key());
     let run = |command: &str, args: &[&str]| lvm::run(host, group.shared, command, args);

@@ -12,11 +12,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 
 use super::super::host::Host;
-use super::super::journal::Journal;
 use super::super::layout::entries;
 use super::super::problem::Failure;
 use super::device::mounts;
 use super::item::Filesystem;
+use super::steps::Steps;
 use super::tree::Tree;
 use crate::atomic;
 use crate::cluster::FilesystemOn;
@@ -166,7 +166,7 @@ pub fn copy_in(
     host: &Host,
     filesystem: &Filesystem<'_>,
     directory: &str,
-    journal: &mut Journal<'_>,
+    journal: &mut dyn Steps,
 ) -> Result<(), Failure> {
     let step = format!("storage: {}: copy {directory}", filesystem.key());
     let source = host.layout.path(directory);
@@ -235,7 +235,7 @@ pub fn link(
     host: &Host,
     filesystem: &Filesystem<'_>,
     directory: &str,
-    journal: &mut Journal<'_>,
+    journal: &mut dyn Steps,
 ) -> Result<Option<String>, Failure> {
     let step = format!("storage: {}: link {directory}", filesystem.key());
     if let Some(aside) = settle(host, filesystem, directory)? {
@@ -430,6 +430,10 @@ pub fn words(host: &Host, filesystems: &[Filesystem<'_>]) -> Result<String, Fail
     let mut words = Vec::new();
     for (filesystem, directory) in directories(filesystems) {
         words.push(holding(host, filesystem, directory)?.word());
+    }
+    if words.is_empty() {
+        // An empty value would be none.
+        return Ok("nothing".into());
     }
     Ok(words.join(","))
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::journal::Journal;
 use super::super::problem::Failure;
 use super::Work;
 use super::check::{self, Standing};
@@ -15,6 +14,7 @@ use super::item::{Drbd, Filesystem};
 use super::migrate::{self, Decision, directories};
 use super::peers::{Channel, Waited, is_in_cib, wait_for};
 use super::record::{Record, Stage};
+use super::steps::Steps;
 use crate::atomic;
 
 /// How long the other side may take to turn up.
@@ -47,7 +47,7 @@ pub fn prepare(
     work: &Work<'_>,
     drbd: &Drbd<'_>,
     filesystems: &[Filesystem<'_>],
-    journal: &mut Journal<'_>,
+    journal: &mut dyn Steps,
 ) -> Result<(), Failure> {
     let host = work.host;
     let device = find(host, drbd.device)?;
@@ -86,7 +86,7 @@ pub fn prepare(
 }
 
 impl Mirror<'_> {
-    fn metadata(&self, standing: Standing, journal: &mut Journal<'_>) -> Result<(), Failure> {
+    fn metadata(&self, standing: Standing, journal: &mut dyn Steps) -> Result<(), Failure> {
         let (host, key) = (self.work.host, self.drbd.key());
         let step = format!("storage: {key}: create-md");
         let present = Content::read(host, &self.device)?.find("drbd").is_some();
@@ -116,7 +116,7 @@ impl Mirror<'_> {
         journal.done(&step)
     }
 
-    fn form(&self, journal: &mut Journal<'_>) -> Result<(), Failure> {
+    fn form(&self, journal: &mut dyn Steps) -> Result<(), Failure> {
         let host = self.work.host;
         self.data.say(&migrate::words(host, self.filesystems)?)?;
         self.stage.say(TAKES_PART)?;
@@ -133,7 +133,7 @@ impl Mirror<'_> {
     }
 
     /// A cluster of one node: the other side comes later and is copied to.
-    fn alone(&self, journal: &mut Journal<'_>) -> Result<(), Failure> {
+    fn alone(&self, journal: &mut dyn Steps) -> Result<(), Failure> {
         let host = self.work.host;
         let decisions = self.decisions(&self.data.heard()?)?;
         let state = drbd::state(host, self.drbd)?;
@@ -149,7 +149,7 @@ impl Mirror<'_> {
         self.link(&decisions, journal)
     }
 
-    fn first(&self, other: &str, journal: &mut Journal<'_>) -> Result<(), Failure> {
+    fn first(&self, other: &str, journal: &mut dyn Steps) -> Result<(), Failure> {
         let (host, key) = (self.work.host, self.drbd.key());
         let (fresh, said) = wait_for(host, PATIENCE, || {
             let state = self.state()?;
@@ -211,7 +211,7 @@ impl Mirror<'_> {
         self.link(&decisions, journal)
     }
 
-    fn second(&self, first: &str, journal: &mut Journal<'_>) -> Result<(), Failure> {
+    fn second(&self, first: &str, journal: &mut dyn Steps) -> Result<(), Failure> {
         let (host, key) = (self.work.host, self.drbd.key());
         wait_for(host, PATIENCE, || {
             let state = self.state()?;
@@ -253,7 +253,7 @@ impl Mirror<'_> {
         &self,
         decisions: &[Decision],
         make: bool,
-        journal: &mut Journal<'_>,
+        journal: &mut dyn Steps,
     ) -> Result<(), Failure> {
         let host = self.work.host;
         let path = self.path();
@@ -280,7 +280,7 @@ impl Mirror<'_> {
     }
 
     /// Puts the links in the place of directories that were copied somewhere.
-    fn link(&self, decisions: &[Decision], journal: &mut Journal<'_>) -> Result<(), Failure> {
+    fn link(&self, decisions: &[Decision], journal: &mut dyn Steps) -> Result<(), Failure> {
         for ((filesystem, directory), decision) in directories(self.filesystems).zip(decisions) {
             if *decision != Decision::Nothing {
                 self.link_one(filesystem, directory, journal)?;
@@ -290,7 +290,7 @@ impl Mirror<'_> {
     }
 
     /// The cluster serves already: its data win.
-    fn link_all(&self, journal: &mut Journal<'_>) -> Result<(), Failure> {
+    fn link_all(&self, journal: &mut dyn Steps) -> Result<(), Failure> {
         for (filesystem, directory) in directories(self.filesystems) {
             let holding = migrate::holding(self.work.host, filesystem, directory)?;
             if holding != migrate::Holding::Absent {
@@ -304,7 +304,7 @@ impl Mirror<'_> {
         &self,
         filesystem: &Filesystem<'_>,
         directory: &str,
-        journal: &mut Journal<'_>,
+        journal: &mut dyn Steps,
     ) -> Result<(), Failure> {
         let aside = migrate::link(self.work.host, filesystem, directory, journal)?;
         if let Some(aside) = aside {

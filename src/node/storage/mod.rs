@@ -13,6 +13,7 @@ mod mirror;
 mod peers;
 mod record;
 mod sbd;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -22,6 +23,7 @@ use super::journal::Journal;
 use super::problem::Failure;
 use crate::cluster::Desired;
 use item::Item;
+use steps::Steps;
 
 /// The node that works.
 struct Work<'a> {
@@ -66,6 +68,15 @@ pub fn prepare(
     desired: &Desired,
     me: u32,
     journal: &mut Journal<'_>,
+) -> Result<(), Failure> {
+    prepare_with(host, desired, me, journal)
+}
+
+fn prepare_with(
+    host: &Host,
+    desired: &Desired,
+    me: u32,
+    journal: &mut dyn Steps,
 ) -> Result<(), Failure> {
     let name = desired.members.iter().find(|member| member.id == me);
     let name = name.map_or_else(String::new, |member| member.name.clone());

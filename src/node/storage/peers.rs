@@ -89,7 +89,7 @@ pub fn wait_for<T>(
 ) -> Result<T, Failure> {
     let pause = Duration::from_millis(if host.is_trial() { 20 } else { 1000 });
     let limit = if host.is_trial() {
-        limit.min(Duration::from_secs(20))
+        limit.min(Duration::from_secs(10))
     } else {
         limit
     };

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::super::host::Host;
-use super::super::journal::Journal;
 use super::super::problem::Failure;
 use super::check;
 use super::content::Content;
 use super::filesystem::find;
 use super::peers::{Waited, wait_for};
+use super::steps::Steps;
 use crate::cluster::{Desired, Fencing};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ pub fn prepare(
     host: &Host,
     desired: &Desired,
     me: u32,
-    journal: &mut Journal<'_>,
+    journal: &mut dyn Steps,
 ) -> Result<(), Failure> {
     let first = desired.members.iter().min_by_key(|member| member.id);
     for path in devices(desired) {

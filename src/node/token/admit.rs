@@ -1,13 +1,13 @@
 //! Admitting a node.
 
-use std::collections::BTreeMap;
-use std::thread;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::clock;
 use super::format::{Id, Token};
 use super::ledger::{self, Admission};
 use super::running::{self, Running};
+use crate::node::apply::Lock;
 use crate::node::cross::Checked;
 use crate::node::host::Host;
 use crate::node::key::{self, Master};
@@ -51,6 +51,7 @@ pub struct Admitted {
 /// # Errors
 /// It cannot be admitted, and everything is as it was.
 pub fn admit(host: &Host, wish: &Wish) -> Result<Admitted, Failure> {
+    let lock = Lock::take(host)?;
     let running = running::read(host)?;
     let live = running.as_ref().map(|running| &running.live);
     if live
@@ -75,12 +76,13 @@ pub fn admit(host: &Host, wish: &Wish) -> Result<Admitted, Failure> {
     lists.ids = ids(&loaded);
     let added = lists.nodes.len() > before.nodes.len();
     if added {
-        alone(host, wish)?;
-        complete(host, &before, running.as_ref())?;
+        let joined = members::joined(cib.unwrap_or_default());
+        alone(host, wish, &joined)?;
+        complete(&before, running.as_ref(), &joined)?;
     }
     let earlier = ledger::find(&host.layout, &wish.node)?;
     let master = master(host, &loaded)?;
-    let token = issue(wish, &loaded, master)?;
+    let token = issue(wish, &loaded, master, running.is_some())?;
     let admission = Admission {
         node: wish.node.clone(),
         addresses: addresses(&lists.nodes, &wish.node),
@@ -90,14 +92,17 @@ pub fn admit(host: &Host, wish: &Wish) -> Result<Admitted, Failure> {
         added: added || earlier.as_ref().is_some_and(|earlier| earlier.added),
     };
     ledger::keep(&host.layout, &admission)?;
-    let mut notes = Vec::new();
-    if let Err(failure) = members::change(host, &lists, running.is_some(), &mut notes) {
-        match &earlier {
-            Some(earlier) => ledger::keep(&host.layout, earlier)?,
-            None => ledger::forget(&host.layout, &wish.node)?,
+    let notes = match members::change(host, &lists, running.is_some(), &lock) {
+        Ok(notes) => notes,
+        Err(failure) => {
+            match &earlier {
+                Some(earlier) => ledger::keep(&host.layout, earlier)?,
+                None => ledger::forget(&host.layout, &wish.node)?,
+            }
+            return Err(failure);
         }
-        return Err(failure);
-    }
+    };
+    drop(lock);
     if let Some(running) = &running {
         await_others(host, wish, &others(host, running)?)?;
     }
@@ -240,13 +245,14 @@ fn master(host: &Host, loaded: &Loaded) -> Result<Master, Failure> {
     Ok(master)
 }
 
-fn issue(wish: &Wish, loaded: &Loaded, master: Master) -> Result<Token, Failure> {
+fn issue(wish: &Wish, loaded: &Loaded, master: Master, running: bool) -> Result<Token, Failure> {
     let issued = clock::now();
     let answers = loaded.cluster.iter();
     Ok(Token {
         id: Id(key::random()?),
         issued,
         expires: issued + wish.valid_for,
+        running,
         node: wish.node.clone(),
         ids: loaded
             .desired
@@ -273,13 +279,12 @@ fn addresses(nodes: &[Node], name: &str) -> String {
 
 /// Refuses a longer list while another token is out: its node would start with
 /// the shorter one.
-fn alone(host: &Host, wish: &Wish) -> Result<(), Failure> {
+fn alone(host: &Host, wish: &Wish, joined: &BTreeSet<String>) -> Result<(), Failure> {
     let now = clock::now();
-    let online = super::list::online(host)?;
     let other = ledger::all(&host.layout)?.into_iter().find(|other| {
         other.node != wish.node
             && now <= other.expires + clock::TOLERANCE
-            && !online.contains(&other.node)
+            && !joined.contains(&other.node)
     });
     let Some(other) = other else { return Ok(()) };
     Err(Failure::failed(
@@ -298,17 +303,20 @@ fn alone(host: &Host, wish: &Wish) -> Result<(), Failure> {
 
 /// Refuses a longer list while a member is away: it would come back with the
 /// shorter one.
-fn complete(host: &Host, before: &Lists, running: Option<&Running>) -> Result<(), Failure> {
+fn complete(
+    before: &Lists,
+    running: Option<&Running>,
+    joined: &BTreeSet<String>,
+) -> Result<(), Failure> {
     let Some(running) = running else {
         return Ok(());
     };
-    let pending = super::pending(host)?;
     let absent = before.nodes.iter().find(|node| {
         let online = running
             .live
             .node(&node.name)
             .is_some_and(|live| live.online);
-        !online && !pending.contains(&node.name)
+        !online && joined.contains(&node.name)
     });
     let Some(absent) = absent else { return Ok(()) };
     Err(Failure::failed(
@@ -326,7 +334,6 @@ fn complete(host: &Host, before: &Lists, running: Option<&Running>) -> Result<()
 /// Waits until every running member knows the node.
 fn await_others(host: &Host, wish: &Wish, others: &[String]) -> Result<(), Failure> {
     let end = Instant::now() + Duration::from_secs(wish.patience);
-    let pause = Duration::from_millis(if host.is_trial() { 20 } else { 1_000 });
     let mut said: Vec<&str> = Vec::new();
     loop {
         let cib = live::cib(host)?.unwrap_or_default();
@@ -354,7 +361,7 @@ fn await_others(host: &Host, wish: &Wish, others: &[String]) -> Result<(), Failu
                 ),
             ));
         }
-        thread::sleep(pause);
+        host.pause();
     }
 }
 

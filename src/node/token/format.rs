@@ -2,7 +2,7 @@
 //!
 //! `uha1-` and base32 (RFC 4648, lower case, no padding) of: an id of 8 bytes,
 //! the times of issue and expiry (Unix seconds, 8 bytes each, big-endian), the
-//! master, the node's name, the ids of the nodes, the cluster's answers by
+//! master, a byte that is 1 when the cluster runs, the node's name, the ids of the nodes, the cluster's answers by
 //! question, an HMAC-SHA256
 //! over the prefix and all that, keyed by a key of the master, and the first 4
 //! bytes of the SHA-256 of all before. Texts have a length of 2 bytes before
@@ -31,6 +31,8 @@ pub struct Token {
     pub issued: u64,
     /// Unix seconds.
     pub expires: u64,
+    /// The cluster ran when the token was issued.
+    pub running: bool,
     /// The only host that may use it.
     pub node: String,
     /// `nodeid` of each node, in the order of the answer `nodes`.
@@ -144,7 +146,7 @@ impl Token {
         }
         let (body, mac) = split_end(signed, MAC_SIZE).ok_or(Unreadable::Forged)?;
         let token = Reader(body).token().ok_or(Unreadable::Forged)?;
-        if !token.hmac(body).verify_slice(mac).is_ok() {
+        if token.hmac(body).verify_slice(mac).is_err() {
             return Err(Unreadable::Forged);
         }
         Ok(token)
@@ -156,6 +158,7 @@ impl Token {
         data.extend(self.issued.to_be_bytes());
         data.extend(self.expires.to_be_bytes());
         data.extend(*self.master);
+        data.push(self.running.into());
         write_text(&mut data, &self.node);
         let ids: Vec<String> = self.ids.iter().map(u32::to_string).collect();
         write_text(&mut data, &ids.join(" "));
@@ -217,6 +220,11 @@ impl<'a> Reader<'a> {
         let issued = u64::from_be_bytes(self.array()?);
         let expires = u64::from_be_bytes(self.array()?);
         let master = Master::new(self.array()?);
+        let running = match self.array()? {
+            [0] => false,
+            [1] => true,
+            [_] => return None,
+        };
         let node = self.text()?;
         let ids = self.text()?;
         let ids: Option<Vec<u32>> = ids.split_whitespace().map(|id| id.parse().ok()).collect();
@@ -228,6 +236,7 @@ impl<'a> Reader<'a> {
             id,
             issued,
             expires,
+            running,
             node,
             ids: ids?,
             answers,
@@ -268,6 +277,7 @@ mod tests {
             id: Id([1, 2, 3, 4, 5, 6, 7, 8]),
             issued: 1_790_000_000,
             expires: 1_790_003_600,
+            running: true,
             node: "beta".into(),
             ids: vec![1, 3],
             answers: answers.map(|(n, a)| (n.into(), a.into())).into(),

@@ -1,4 +1,4 @@
-//! What was given out: `token --list`, and who is still awaited.
+//! What was given out: `token --list`.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,7 @@ use super::clock;
 use super::ledger::{self, Admission};
 use crate::node::host::Host;
 use crate::node::live;
+use crate::node::members;
 use crate::node::problem::Failure;
 
 #[derive(Debug, Serialize)]
@@ -21,33 +22,20 @@ struct Line {
     state: &'static str,
 }
 
-/// Nodes that were admitted and may still join, or whose token expired: that
-/// they are absent is no failure of the cluster.
-///
-/// # Errors
-/// An admission cannot be read.
-pub fn pending(host: &Host) -> Result<BTreeSet<String>, Failure> {
-    let admissions = ledger::all(&host.layout)?;
-    Ok(admissions
-        .into_iter()
-        .map(|admission| admission.node)
-        .collect())
-}
-
-/// Prints the list.
+/// The list, as it is printed.
 ///
 /// # Errors
 /// An admission cannot be read.
 pub fn list(host: &Host, json: bool) -> Result<String, Failure> {
     let admissions = ledger::all(&host.layout)?;
-    let online: BTreeSet<String> = match admissions.is_empty() {
+    let joined = match admissions.is_empty() {
         true => BTreeSet::new(),
-        false => online(host)?,
+        false => members::joined(&live::cib(host)?.unwrap_or_default()),
     };
     let now = clock::now();
     let lines: Vec<Line> = admissions
         .into_iter()
-        .map(|admission| line(admission, &online, now))
+        .map(|admission| line(admission, &joined, now))
         .collect();
     if json {
         let text = serde_json::to_string_pretty(&lines).expect("texts and numbers are JSON");
@@ -56,20 +44,8 @@ pub fn list(host: &Host, json: bool) -> Result<String, Failure> {
     Ok(as_text(&lines, now))
 }
 
-/// Names of the nodes that run.
-///
-/// # Errors
-/// A tool gives an answer that is none.
-pub fn online(host: &Host) -> Result<BTreeSet<String>, Failure> {
-    let nodes = live::read(host)?.nodes.into_iter();
-    Ok(nodes
-        .filter(|node| node.online)
-        .map(|node| node.name)
-        .collect())
-}
-
-fn line(admission: Admission, online: &BTreeSet<String>, now: u64) -> Line {
-    let state = if online.contains(&admission.node) {
+fn line(admission: Admission, joined: &BTreeSet<String>, now: u64) -> Line {
+    let state = if joined.contains(&admission.node) {
         "joined"
     } else if now > admission.expires {
         "expired"
@@ -125,11 +101,11 @@ mod tests {
             expires,
             added: true,
         };
-        let online = BTreeSet::from(["beta".to_string()]);
+        let joined = BTreeSet::from(["beta".to_string()]);
         let lines = [
-            line(admission("beta", 50), &online, 100),
-            line(admission("gamma", 50), &online, 100),
-            line(admission("delta", 150), &online, 100),
+            line(admission("beta", 50), &joined, 100),
+            line(admission("gamma", 50), &joined, 100),
+            line(admission("delta", 150), &joined, 100),
         ];
         assert_eq!(
             as_text(&lines, 100),

@@ -2,6 +2,7 @@
 
 use super::ledger;
 use super::running;
+use crate::node::apply::Lock;
 use crate::node::host::Host;
 use crate::node::members;
 use crate::node::problem::Failure;
@@ -23,6 +24,7 @@ pub fn revoke(host: &Host, node: &str) -> Result<Vec<String>, Failure> {
             format!("{known}; try the other nodes"),
         ));
     };
+    let lock = Lock::take(host)?;
     let running = running::read(host)?;
     let joined = running
         .as_ref()
@@ -34,7 +36,6 @@ pub fn revoke(host: &Host, node: &str) -> Result<Vec<String>, Failure> {
             format!("run `ubuntu-ha leave` on {node} to take it out"),
         ));
     }
-    let mut notes = Vec::new();
     let mut said = Vec::new();
     if admission.added {
         let cib = running.as_ref().map(|running| running.cib.as_str());
@@ -45,8 +46,9 @@ pub fn revoke(host: &Host, node: &str) -> Result<Vec<String>, Failure> {
         if running.is_some() && !lists.removed.iter().any(|name| name == node) {
             lists.removed.push(node.into());
         }
-        members::change(host, &lists, running.is_some(), &mut notes)?;
+        let notes = members::change(host, &lists, running.is_some(), &lock)?;
         said.push(format!("{node} is off the list of nodes again"));
+        said.extend(notes);
         let me = host.name()?;
         for other in running.iter().flat_map(|running| &running.live.nodes) {
             if other.online && other.name != me {
@@ -59,7 +61,6 @@ pub fn revoke(host: &Host, node: &str) -> Result<Vec<String>, Failure> {
         ));
     }
     ledger::forget(&host.layout, node)?;
-    said.append(&mut notes);
     said.push(
         "the token holds the key of the cluster: if anybody else may have read it, give the \
          cluster a new secret"

@@ -180,13 +180,13 @@ fn error(name: &str) -> (&'static str, &'static str) {
         ),
         "invalid_password" => (
             "Unsuitable password",
-            "Please enter 8 to 4096 printable ASCII characters, the first and the last of them not \
-             a space.",
+            "Please enter 8 to ${longest} printable ASCII characters, the first and the last of \
+             them not a space.",
         ),
         _ => (
             "Invalid text",
-            "\"${value}\" cannot be used. Please enter at most 255 characters on one line, \
-             without quotation marks, grave accents and backslashes.",
+            "\"${value}\" cannot be used. Please enter at most ${longest} characters on one \
+             line, without quotation marks, grave accents and backslashes.",
         ),
     }
 }

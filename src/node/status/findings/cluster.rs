@@ -183,10 +183,10 @@ fn awaited(facts: &Facts, name: &str) -> Option<Finding> {
 }
 
 fn member(facts: &Facts, node: &LiveNode) -> Option<Finding> {
-    if !node.online
-        && let Some(finding) = awaited(facts, &node.name)
-    {
-        return Some(finding);
+    if !node.online {
+        if let Some(finding) = awaited(facts, &node.name) {
+            return Some(finding);
+        }
     }
     let name = &node.name;
     let listed = facts.members().iter().any(|member| member.name == *name);

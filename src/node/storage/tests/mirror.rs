@@ -1,0 +1,371 @@
+//! Two nodes prepare a DRBD resource together, and are killed while they do.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::thread;
+
+use super::super::record::{Record, Stage};
+use super::super::tree::Tree;
+use super::super::{check, prepare_with};
+use super::world::World;
+use super::{Trace, desired, drbd, filesystem, refusals};
+use crate::cluster::{Desired, FilesystemOn};
+use crate::node::problem::Failure;
+
+const CLC: &str = "/var/lib/eucalyptus";
+
+fn plan(migrate: &[&str]) -> Desired {
+    let on = FilesystemOn::Drbd("data".into());
+    desired(vec![
+        drbd("/dev/vdb", true),
+        filesystem(on, "ext4", "/mnt/data", migrate),
+    ])
+}
+
+/// How one node's run ended; `None` when it was killed.
+type Outcome = Option<Result<(), Failure>>;
+
+/// Both nodes run at the same time; `stops` says where one is killed.
+fn run(world: &World, wanted: &Desired, stop: Option<(&str, &str)>) -> [(Outcome, Trace); 2] {
+    let _ = fs::remove_file(world.dir.path().join("killed"));
+    let one = |id: u32, name: &'static str| {
+        let mut trace = match stop {
+            Some((node, at)) if node == name => Trace::stopping_at(at),
+            _ => Trace::default(),
+        };
+        let host = world.host(name);
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            prepare_with(&host, wanted, id, &mut trace)
+        }));
+        if done.is_err() {
+            fs::write(world.dir.path().join("killed"), "").unwrap();
+        }
+        (done.ok(), trace)
+    };
+    thread::scope(|scope| {
+        let alpha = scope.spawn(|| one(1, "alpha"));
+        let beta = scope.spawn(|| one(2, "beta"));
+        [alpha.join().unwrap(), beta.join().unwrap()]
+    })
+}
+
+fn must(outcomes: &[(Outcome, Trace); 2]) {
+    for (outcome, _) in outcomes {
+        if let Some(Err(failure)) = outcome {
+            panic!("{failure:?}");
+        }
+        assert!(outcome.is_some(), "killed");
+    }
+}
+
+fn message(outcome: &Outcome) -> String {
+    match outcome {
+        Some(Err(
+            Failure::Failed { message, remedy } | Failure::Environment { message, remedy },
+        )) => {
+            format!("{message}; {remedy}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a Cloud Controller leaves: files of several modes, links of both kinds.
+fn fill(world: &World, node: &str, words: &str) {
+    let top = world.root(node).join("var/lib/eucalyptus");
+    fs::create_dir_all(top.join("keys")).unwrap();
+    fs::write(top.join("keys/node-cert.pem"), words).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(top.join("keys/node-cert.pem"), mode).unwrap();
+    fs::hard_link(
+        top.join("keys/node-cert.pem"),
+        top.join("keys/cloud-cert.pem"),
+    )
+    .unwrap();
+    symlink("keys/node-cert.pem", top.join("current")).unwrap();
+}
+
+/// What is true at the end, whatever happened on the way.
+fn assert_formed(world: &World) {
+    for node in ["alpha", "beta"] {
+        assert_eq!(world.drbd(node, "disk"), "UpToDate", "{node}");
+        assert_eq!(world.drbd(node, "role"), "Secondary", "{node}");
+        assert_eq!(world.drbd(node, "up"), "no", "{node}");
+        for item in ["drbd-data", "fs-drbd-data"] {
+            let record = Record::load(&world.host(node), item).unwrap();
+            assert!(
+                record.is_some_and(|r| r.stage > Stage::Begun),
+                "{node} {item}"
+            );
+        }
+        assert_eq!(
+            fs::read_to_string(world.root(node).join("proc/mounts")).unwrap(),
+            ""
+        );
+    }
+    assert_eq!(world.count("--clear-bitmap"), 1);
+    assert_eq!(world.count("fence-peer"), 0);
+    let label = super::run(
+        "blkid",
+        &[
+            "-p",
+            "-s",
+            "LABEL",
+            "-o",
+            "value",
+            &format!("{}/drbd2", world.dir.path().display()),
+        ],
+    );
+    assert_eq!(label, "drbd-data");
+}
+
+fn asides(world: &World, node: &str) -> Vec<String> {
+    let names = fs::read_dir(world.root(node).join("var/lib")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names
+        .filter(|name| name.starts_with("eucalyptus."))
+        .collect();
+    names.sort();
+    names
+}
+
+fn assert_moved(world: &World, original: &Tree) {
+    for node in ["alpha", "beta"] {
+        let link = world.root(node).join("var/lib/eucalyptus");
+        let target = fs::read_link(&link).unwrap();
+        assert_eq!(target, Path::new("/mnt/data/var/lib/eucalyptus"), "{node}");
+    }
+    let copy = world.dir.path().join("content/var/lib/eucalyptus");
+    assert_eq!(original.difference(&Tree::read(&copy).unwrap()), None);
+    let below = fs::read_dir(copy.parent().unwrap()).unwrap().count();
+    assert_eq!(below, 1, "nothing half-copied is left");
+    let kept = asides(world, "alpha");
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(
+        kept[0].starts_with("eucalyptus.before-ubuntu-ha-20"),
+        "{kept:?}"
+    );
+    let kept = world.root("alpha").join("var/lib").join(&kept[0]);
+    assert_eq!(original.difference(&Tree::read(&kept).unwrap()), None);
+}
+
+#[test]
+fn two_blank_disks_become_equal_without_a_sync_and_get_one_filesystem() {
+    let (world, wanted) = (World::new(), plan(&[]));
+    assert_eq!(refusals(check(&world.host("alpha"), &wanted)), [""; 0]);
+    let outcomes = run(&world, &wanted, None);
+    must(&outcomes);
+    assert_formed(&world);
+    assert_eq!(world.count("mkfs.ext4"), 1);
+    let first: BTreeSet<&str> = outcomes[0].1.done.iter().map(String::as_str).collect();
+    for step in ["create-md", "skip the initial sync"] {
+        assert!(
+            first.contains(format!("storage: drbd-data: {step}").as_str()),
+            "{first:?}"
+        );
+    }
+    // Once pacemaker has the resource, nothing is touched.
+    fs::write(
+        world.dir.path().join("cib"),
+        "//primitive//nvpair[@name='drbd_resource'][@value='data']",
+    )
+    .unwrap();
+    let before = world.log().len();
+    must(&run(&world, &wanted, None));
+    let after = world.log();
+    let changing = after[before..].iter().filter(|line| {
+        ["drbdadm", "mkfs", "mount", "--update"]
+            .iter()
+            .any(|word| line.contains(word))
+    });
+    assert_eq!(changing.count(), 0, "{:?}", &after[before..]);
+    assert_eq!(refusals(check(&world.host("beta"), &wanted)), [""; 0]);
+}
+
+#[test]
+fn data_of_the_first_node_move() {
+    let (world, wanted) = (World::new(), plan(&[CLC]));
+    fill(&world, "alpha", "key of the cloud");
+    let original = Tree::read(&world.root("alpha").join("var/lib/eucalyptus")).unwrap();
+    must(&run(&world, &wanted, None));
+    assert_formed(&world);
+    assert_moved(&world, &original);
+    assert_eq!(asides(&world, "beta"), [""; 0]);
+}
+
+#[test]
+fn data_of_the_second_node_move() {
+    let (world, wanted) = (World::new(), plan(&[CLC]));
+    fill(&world, "beta", "key of the cloud");
+    fs::create_dir_all(world.root("alpha").join("var/lib/eucalyptus/empty")).unwrap();
+    must(&run(&world, &wanted, None));
+    assert_formed(&world);
+    let key = world
+        .dir
+        .path()
+        .join("content/var/lib/eucalyptus/keys/cloud-cert.pem");
+    assert_eq!(fs::read_to_string(key).unwrap(), "key of the cloud");
+    assert_eq!(asides(&world, "alpha").len(), 1);
+    assert_eq!(asides(&world, "beta").len(), 1);
+    assert_eq!(world.count("beta drbdadm primary"), 1);
+}
+
+#[test]
+fn equal_data_are_copied_once_and_unequal_ones_are_refused_before_anything_is_made() {
+    let (world, wanted) = (World::new(), plan(&[CLC]));
+    fill(&world, "alpha", "same");
+    fill(&world, "beta", "same");
+    must(&run(&world, &wanted, None));
+    assert_eq!(
+        (asides(&world, "alpha").len(), asides(&world, "beta").len()),
+        (1, 1)
+    );
+
+    let world = World::new();
+    fill(&world, "alpha", "mine");
+    fill(&world, "beta", "yours");
+    let outcomes = run(&world, &wanted, None);
+    let told = message(&outcomes[0].0);
+    assert!(
+        told.contains("/var/lib/eucalyptus differs between the nodes"),
+        "{told}"
+    );
+    assert!(
+        told.contains("mv /var/lib/eucalyptus /var/lib/eucalyptus.other"),
+        "{told}"
+    );
+    assert_eq!(world.count("--clear-bitmap"), 0);
+    assert_eq!(world.count("mkfs"), 0);
+    for node in ["alpha", "beta"] {
+        assert_eq!(world.drbd(node, "up"), "no", "{node}");
+        assert!(world.root(node).join("var/lib/eucalyptus/keys").is_dir());
+    }
+    // The way out that was told.
+    let lib = world.root("beta").join("var/lib");
+    fs::rename(lib.join("eucalyptus"), lib.join("eucalyptus.other")).unwrap();
+    let original = Tree::read(&world.root("alpha").join("var/lib/eucalyptus")).unwrap();
+    must(&run(&world, &wanted, None));
+    assert_moved(&world, &original);
+}
+
+#[test]
+fn killed_at_every_step_of_either_node_the_next_run_finishes() {
+    let wanted = plan(&[CLC]);
+    let start = || {
+        let world = World::new();
+        fill(&world, "alpha", "key of the cloud");
+        world
+    };
+    let world = start();
+    let [(_, alpha), (_, beta)] = run(&world, &wanted, None);
+    let mut stops: Vec<(&str, String)> = Vec::new();
+    stops.extend(alpha.seen.into_iter().map(|name| ("alpha", name)));
+    stops.extend(beta.seen.into_iter().map(|name| ("beta", name)));
+    assert!(stops.len() >= 12, "{stops:?}");
+    for (node, name) in &stops {
+        eprintln!("{node} is killed at {name}");
+        let world = start();
+        let original = Tree::read(&world.root("alpha").join("var/lib/eucalyptus")).unwrap();
+        let outcomes = run(&world, &wanted, Some((node, name)));
+        let killed = &outcomes[usize::from(*node == "beta")].0;
+        assert!(
+            killed.is_none(),
+            "{node} was not killed at {name}: {killed:?}"
+        );
+        let there = world.root("alpha").join("var/lib/eucalyptus");
+        assert!(
+            fs::symlink_metadata(&there).is_ok(),
+            "{node} at {name}: no directory"
+        );
+        assert_eq!(
+            refusals(check(&world.host("alpha"), &wanted)),
+            [""; 0],
+            "{node} at {name}"
+        );
+        assert_eq!(
+            refusals(check(&world.host("beta"), &wanted)),
+            [""; 0],
+            "{node} at {name}"
+        );
+        let again = run(&world, &wanted, None);
+        for (outcome, _) in &again {
+            assert!(
+                matches!(outcome, Some(Ok(()))),
+                "{node} at {name}: {outcome:?}"
+            );
+        }
+        assert_formed(&world);
+        assert_moved(&world, &original);
+    }
+}
+
+#[test]
+fn a_side_that_was_in_use_is_never_declared_equal() {
+    let (world, wanted) = (World::new(), plan(&[]));
+    must(&run(&world, &wanted, None));
+    // Both sides lose their consistency afterwards, by an administrator.
+    for node in ["alpha", "beta"] {
+        fs::write(
+            world.dir.path().join("drbd").join(node).join("disk"),
+            "Inconsistent",
+        )
+        .unwrap();
+    }
+    let told = message(&run(&world, &wanted, None)[0].0);
+    assert!(told.contains("was in use before"), "{told}");
+    assert_eq!(world.count("--clear-bitmap"), 1);
+}
+
+#[test]
+fn what_is_on_the_replicated_device_is_never_overwritten() {
+    let (world, wanted) = (World::new(), plan(&[]));
+    let data = world.dir.path().join("drbd2");
+    super::run(
+        "mkfs.ext4",
+        &["-q", "-L", "precious", data.to_str().unwrap()],
+    );
+    let told = message(&run(&world, &wanted, None)[0].0);
+    assert!(
+        told.contains("holds an ext4 filesystem labelled precious"),
+        "{told}"
+    );
+    assert_eq!(world.count("mkfs.ext4"), 0);
+    assert_eq!(world.drbd("alpha", "role"), "Secondary");
+    assert_eq!(world.drbd("alpha", "up"), "no");
+}
+
+#[test]
+fn a_node_that_joins_a_serving_pair_leaves_the_resource_to_pacemaker() {
+    let (world, wanted) = (World::new(), plan(&[CLC]));
+    fill(&world, "beta", "of a fresh installation");
+    fs::write(
+        world.dir.path().join("cib"),
+        "//primitive//nvpair[@name='drbd_resource'][@value='data']",
+    )
+    .unwrap();
+    let mut trace = Trace::default();
+    prepare_with(&world.host("beta"), &wanted, 2, &mut trace).unwrap();
+    assert_eq!(world.drbd("beta", "md"), "fresh");
+    assert_eq!(world.count("drbdadm up"), 0);
+    assert_eq!(asides(&world, "beta").len(), 1);
+    assert!(world.root("beta").join("var/lib/eucalyptus").is_symlink());
+}
+
+#[test]
+fn a_node_alone_waits_for_its_peer_and_says_for_whom() {
+    let (world, wanted) = (World::new(), plan(&[]));
+    let mut trace = Trace::default();
+    let failure = prepare_with(&world.host("alpha"), &wanted, 1, &mut trace);
+    let told = message(&Some(failure));
+    assert!(
+        told.contains("the other side of data (WFConnection)"),
+        "{told}"
+    );
+    assert!(
+        told.contains("run ubuntu-ha apply on the other nodes too"),
+        "{told}"
+    );
+    assert_eq!(world.drbd("alpha", "up"), "no");
+}
