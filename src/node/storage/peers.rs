@@ -9,6 +9,10 @@ use super::super::host::Host;
 use super::super::problem::Failure;
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// Longer than the longest copy may take.
+const LONGEST: Duration = Duration::from_secs(25 * 3600);
+/// `CRM_EX_NOSUCH` of crm_exit_t.
+const NO_SUCH_ATTRIBUTE: i32 = 105;
 
 /// One attribute, with a value for each node.
 #[derive(Debug)]
@@ -38,8 +42,13 @@ impl<'a> Channel<'a> {
     /// The attribute manager cannot be asked.
     pub fn heard(&self) -> Result<BTreeMap<String, String>, Failure> {
         let args = ["--name", &self.name, "--query", "--all"];
-        // An attribute that nobody has set is an error to it.
         let done = self.host.run("attrd_updater", &args, LIMIT)?;
+        if !done.success && done.code != Some(NO_SUCH_ATTRIBUTE) {
+            return Err(Failure::failed(
+                format!("attrd_updater {}: {}", args.join(" "), done.last_words()),
+                "see whether pacemaker runs, then run the command again".into(),
+            ));
+        }
         Ok(parse(&done.stdout))
     }
 }
@@ -93,6 +102,7 @@ pub fn wait_for<T>(
     } else {
         limit
     };
+    let last = Instant::now() + LONGEST;
     let mut end = Instant::now() + limit;
     loop {
         let (what, alive) = match look()? {
@@ -101,7 +111,7 @@ pub fn wait_for<T>(
             Waited::Alive(what) => (what, true),
         };
         if alive {
-            end = Instant::now() + limit;
+            end = (Instant::now() + limit).min(last);
         }
         if Instant::now() >= end {
             return Err(Failure::failed(

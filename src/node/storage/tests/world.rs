@@ -131,7 +131,8 @@ case "$3" in
     echo "$4" >"$W/attr/$name/.$ME" && mv "$W/attr/$name/.$ME" "$W/attr/$name/$ME" ;;
 --query)
     for f in "$W/attr/$name"/*; do
-        [ -e "$f" ] && echo "name=\"$name\" host=\"${f##*/}\" value=\"$(cat "$f")\""
+        [ -e "$f" ] || exit 105
+        echo "name=\"$name\" host=\"${f##*/}\" value=\"$(cat "$f")\""
     done ;;
 esac
 "#;
