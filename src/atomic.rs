@@ -61,6 +61,13 @@ pub fn replace(path: &Path, data: &[u8], mode: u32) -> Result<(), Error> {
     done.map_err(|source| at(path, source))
 }
 
+/// Puts the complete file `from` at `to`, in the same directory or at least on
+/// the same filesystem.
+pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    let done = fs::rename(from, to).and_then(|()| sync_parent(to));
+    done.map_err(|source| at(to, source))
+}
+
 /// Makes `path` and its missing parents with exactly `mode`; what exists stays
 /// as it is.
 pub fn create_dir_all(path: &Path, mode: u32) -> Result<(), Error> {

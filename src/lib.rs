@@ -15,3 +15,4 @@ pub mod node;
 pub mod recipe;
 #[cfg(feature = "packager")]
 pub mod render;
+mod simulator;

@@ -16,6 +16,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_ubuntu-ha");
 
 const NODES: &str = "nodes alpha=192.0.2.11 beta=192.0.2.12\n";
 
+const UNFENCED: &str = "fencing accept-split-brain\n";
+
 struct Host {
     root: tempfile::TempDir,
 }
@@ -357,7 +359,11 @@ fn an_unconfigured_node_is_told_what_to_do() {
 
 #[test]
 fn every_problem_is_told_at_once() {
-    let host = Host::with(&["vip", "clc"]);
+    let host = Host::with(&["vip", "clc", "drbd"]);
+    host.write(
+        "roles/drbd.toml",
+        "vip = \"192.0.2.20/24\"\ndevice = \"/dev/vdb\"\nerase = true\n",
+    );
     host.write(
         "cluster.toml",
         "nodes = \"alpha=192.0.2.11 beta=192.0.2.12\"\nsecret = \"opensesame\"\nfencinq = \"sbd\"\n",
@@ -372,7 +378,7 @@ fn every_problem_is_told_at_once() {
         "vip.toml:1: vip: 192.0.2.11 is the address of node alpha",
         "vipp.toml: role vipp is not installed; did you mean vip.toml?",
         "clc.toml: is not there: role clc is not configured",
-        "clc.toml: needs fencing and will not start, because fencing is \"later\"",
+        "drbd.toml: needs fencing, and `fencing` is `later`",
     ] {
         assert!(told.contains(words), "{words} in:\n{told}");
     }
@@ -402,7 +408,7 @@ fn two_roles_may_not_share_a_virtual_address() {
     let (code, told) = host.check(&[]);
     assert_eq!(code, 1);
     assert!(
-        told.contains("192.0.2.10 is already the virtual address of role drbd"),
+        told.contains("vip.toml:1: vip: virtual address 192.0.2.10 is taken by role drbd already"),
         "{told}"
     );
 }
@@ -410,7 +416,7 @@ fn two_roles_may_not_share_a_virtual_address() {
 #[test]
 fn json_says_the_same() {
     let host = Host::with(&["vip"]);
-    host.configure("cluster", NODES);
+    host.configure("cluster", &format!("{NODES}{UNFENCED}"));
     host.write("roles/vip.toml", "vip = \"192.0.2.10\"\n\"a b\" = 1\n");
     let (code, told) = host.check(&["--json"]);
     assert_eq!(code, 1);

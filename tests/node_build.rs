@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use debcrate::Tree;
 use hapkg::build::chroot::{Network, Trial, base};
-use hapkg::build::node_build::node_build;
+use hapkg::build::node_build::{node_build, toolchain};
 use hapkg::build::node_source::{source_key, source_tree};
 use hapkg::recipe::{Context, load, suite};
 use hapkg::render::debconf::Catalogs;
@@ -45,7 +45,9 @@ fn package_source(suite: &'static suite::Suite) -> Tree {
 fn built(suite: &'static suite::Suite, cache: &Path) -> NodeBuild {
     let key = source_key(root()).unwrap();
     let source = package_source(suite);
-    node_build(suite, &source, &key, cache, &|line| eprintln!("{line}")).unwrap()
+    let say = |line: &str| eprintln!("{line}");
+    let toolchain = toolchain(suite, &say).unwrap();
+    node_build(suite, &source, &key, &toolchain, cache, &say).unwrap()
 }
 
 fn runs_in(name: &str) {

@@ -55,7 +55,7 @@ fn cargo_resolves_it_offline_from_what_is_in_it() {
         "--format",
         "{p}",
     ]);
-    for word in ["windows", "serde_json", "tera", "debcrate", "cc "] {
+    for word in ["windows", "tera", "debcrate", "schemars", "cc "] {
         assert!(!used.contains(word), "{word} in:\n{used}");
     }
 }
@@ -71,12 +71,18 @@ fn it_holds_no_more_than_a_build_needs() {
         };
         size += data.len();
         assert_eq!(*mode, 0o644, "{path}");
-        for word in ["/tests/", "/benches/", "windows", "/.github/", "/src/_"] {
+        for word in [
+            "/tests/",
+            "/benches/",
+            "vendor/windows",
+            "/.github/",
+            "/src/_",
+        ] {
             assert!(!path.contains(word), "{path}");
         }
         assert!(!data.contains(&0), "{path} is no text");
     }
-    assert!(size < 10_000_000, "{size} bytes");
+    assert!(size < 20_000_000, "{size} bytes");
     let own: BTreeSet<&str> = tree
         .iter()
         .map(|(path, _)| path)

@@ -3,8 +3,8 @@
 //! `sudo` where the user is not root.
 //!
 //! A base is reused for [`BASE_AGE`], then made again from the mirror of the
-//! day; within that time only its name's hash (suite, packages, mirror,
-//! layers' scripts) decides.
+//! day, or used further where there is no mirror; within that time only its
+//! name's hash (suite, packages, mirror, layers' scripts) decides.
 
 mod base;
 mod host;
@@ -14,7 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use base::{Base, base, chosen_mirror};
-pub use host::cache_dir;
+pub use host::{as_root, cache_dir};
 pub use trial::{Network, Trial};
 
 /// How long a base serves before it is made anew.

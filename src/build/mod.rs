@@ -85,7 +85,7 @@ pub fn build(request: &Request<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Built
         roles: gather::roles(request.recipes, &loaded, &surroundings)?,
         catalogs: Catalogs::load(&request.recipes.join("po"))
             .map_err(|e| Failure::no(e.to_string()))?,
-        root: source_root(request.recipes),
+        program: node::Program::new(source_root(request.recipes)),
         cache: chroot::cache_dir()?,
         source: request.source,
     };

@@ -2,17 +2,36 @@
 //! source package carries every crate, so both are kept by the hash of all
 //! that goes into them.
 
-use std::cell::OnceCell;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use debcrate::{Paragraph, SourceFiles, Tree};
 
 use super::gather::Loaded;
+use super::node_build::Toolchain;
 use super::product::{Parts, Source, Workshop, control, dependency_changes, pack, source};
 use super::{node_build, node_source, store};
 use crate::failure::Failure;
 use crate::recipe::suite::Suite;
+
+/// hapkg's own source, from which the node program is built: one for all
+/// suites, which are made at once.
+#[derive(Debug, Default)]
+pub struct Program {
+    root: Option<PathBuf>,
+    key: OnceLock<Result<String, node_source::Error>>,
+    tree: OnceLock<Result<Tree, node_source::Error>>,
+}
+
+impl Program {
+    pub fn new(root: Option<PathBuf>) -> Self {
+        Self {
+            root,
+            ..Self::default()
+        }
+    }
+}
 
 impl Workshop {
     /// The node package of a suite, compiled when no kept one fits.
@@ -26,7 +45,8 @@ impl Workshop {
         known: &[Paragraph],
         say: &(dyn Fn(&str) + Sync),
     ) -> Result<Parts, Failure> {
-        let Some(root) = self.root.as_deref() else {
+        let program = &self.program;
+        let Some(root) = program.root.as_deref() else {
             return Err(Failure::usage(format!(
                 "{} is built from hapkg's own source; build it in a checkout of hapkg",
                 one.path.display()
@@ -37,9 +57,9 @@ impl Workshop {
             suite,
             one,
             root,
-            key: node_source::source_key(root)?,
+            key: once(&program.key, || node_source::source_key(root))?,
             identity: identity(self, one)?,
-            tree: OnceCell::new(),
+            toolchain: node_build::toolchain(suite, &|text| said(say, suite, text))?,
             say,
         };
         let plain = job.deb(&[])?;
@@ -67,26 +87,26 @@ struct Job<'a> {
     suite: &'static Suite,
     one: &'a Loaded,
     root: &'a Path,
-    key: String,
+    key: &'a str,
     identity: Vec<u8>,
-    tree: OnceCell<Tree>,
+    toolchain: Toolchain,
     say: &'a (dyn Fn(&str) + Sync),
 }
 
 impl Job<'_> {
     fn deb(&self, changes: &[String]) -> Result<Vec<u8>, Failure> {
-        self.kept("deb", changes, || {
+        let toolchain = &self.toolchain;
+        self.kept("deb", &toolchain.identity, changes, || {
             let tree = self.tree()?;
             let (workshop, suite, one) = (self.workshop, self.suite, self.one);
             let plain = workshop.render(suite, one, Some(tree), None, changes)?;
             let build = node_build::node_build(
                 suite,
                 &plain.source_tree,
-                &self.key,
+                self.key,
+                toolchain,
                 &workshop.cache,
-                &|text| {
-                    (self.say)(&format!("{}: {text}", suite.name));
-                },
+                &|text| said(self.say, suite, text),
             )?;
             pack(
                 suite,
@@ -96,7 +116,7 @@ impl Job<'_> {
     }
 
     fn source(&self, changes: &[String]) -> Result<Source, Failure> {
-        let packed = self.kept("source", changes, || {
+        let packed = self.kept("source", "", changes, || {
             (self.say)(&format!(
                 "{}: packing the node program's source",
                 self.suite.name
@@ -133,28 +153,42 @@ impl Job<'_> {
     fn kept(
         &self,
         what: &str,
+        toolchain: &str,
         changes: &[String],
         make: impl FnOnce() -> Result<Vec<u8>, Failure>,
     ) -> Result<Vec<u8>, Failure> {
         let told = changes.join("\n");
-        let parts: [&[u8]; 5] = [
+        let parts: [&[u8]; 6] = [
             what.as_bytes(),
             self.suite.name.as_bytes(),
             self.key.as_bytes(),
             &self.identity,
+            toolchain.as_bytes(),
             told.as_bytes(),
         ];
         store::kept(&self.workshop.cache, "node-package", &parts, make)
     }
 
     fn tree(&self) -> Result<&Tree, Failure> {
-        if let Some(tree) = self.tree.get() {
-            return Ok(tree);
-        }
-        (self.say)("gathering the crates of the node program");
-        let made = node_source::source_tree(self.root, &self.workshop.cache)?;
-        Ok(self.tree.get_or_init(|| made))
+        once(&self.workshop.program.tree, || {
+            (self.say)("gathering the crates of the node program");
+            node_source::source_tree(self.root, &self.workshop.cache)
+        })
     }
+}
+
+fn said(say: &(dyn Fn(&str) + Sync), suite: &Suite, text: &str) {
+    say(&format!("{}: {text}", suite.name));
+}
+
+/// What `make` gave the first time; whoever comes meanwhile waits for it.
+fn once<T>(
+    cell: &OnceLock<Result<T, node_source::Error>>,
+    make: impl FnOnce() -> Result<T, node_source::Error>,
+) -> Result<&T, Failure> {
+    cell.get_or_init(make)
+        .as_ref()
+        .map_err(|error| error.clone().into())
 }
 
 /// What a kept package depends on beside the program's source: the recipe, the

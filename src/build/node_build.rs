@@ -6,15 +6,16 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use debcrate::{Entry, Tree, parse_paragraphs};
+use debcrate::{Entry, Tree};
 
-use super::chroot::{self, Network, Trial};
+use super::chroot::{self, Base, Network, Trial};
 use super::store;
+use crate::recipe::model::Kind;
 use crate::recipe::suite::Suite;
-use crate::render::NodeBuild;
+use crate::render::{self, NodeBuild};
 
 /// Raised when the same input gives another program than before.
-const LAYOUT: &str = "node build 1";
+const LAYOUT: &str = "node build 2";
 
 const PACKAGE: &str = "ubuntu-ha-node";
 const BUILD_DIR: &str = "/build/ubuntu-ha-node";
@@ -48,10 +49,34 @@ impl From<chroot::Error> for Error {
     }
 }
 
+/// Where a suite's node program is compiled, and by what.
+#[derive(Debug)]
+pub struct Toolchain {
+    base: Base,
+    /// Differs where a compiler, a linker or a library that goes into the
+    /// program may differ.
+    pub identity: String,
+}
+
+/// The clean chroot that has what the node package builds with.
+///
+/// # Errors
+/// [`Error::Environment`]: there is none, and none could be made.
+pub fn toolchain(suite: &Suite, progress: &dyn Fn(&str)) -> Result<Toolchain, Error> {
+    let needed = names(&render::build_depends(Kind::Node, suite));
+    let mut include: Vec<&str> = needed.iter().map(String::as_str).collect();
+    include.push("build-essential");
+    let base = chroot::base(suite, &include, progress)?;
+    Ok(Toolchain {
+        identity: base.packages_hash()?,
+        base,
+    })
+}
+
 /// Builds the source package `source`, with its `debian/`, in a clean chroot
 /// of `suite` without network. `key` is [`source_key`] of what lies beside
-/// `debian/`. Kept in `cache` by that key, the suite, and those files of
-/// `debian/` that decide what is compiled and how.
+/// `debian/`. Kept in `cache` by that key, the suite, the toolchain, and
+/// `debian/rules`, which says how to compile.
 ///
 /// A build with `SOURCE_DATE_EPOCH` and paths mapped away gives the same bytes
 /// in any directory; see `debian/rules`.
@@ -65,22 +90,20 @@ pub fn node_build(
     suite: &Suite,
     source: &Tree,
     key: &str,
+    toolchain: &Toolchain,
     cache: &Path,
     progress: &dyn Fn(&str),
 ) -> Result<NodeBuild, Error> {
-    let control = text(source, "debian/control")?;
-    let needed = build_depends(control)?;
     let rules = text(source, "debian/rules")?;
-    let tools = needed.join(",");
     let parts: [&[u8]; 5] = [
         LAYOUT.as_bytes(),
         suite.name.as_bytes(),
         key.as_bytes(),
         rules.as_bytes(),
-        tools.as_bytes(),
+        toolchain.identity.as_bytes(),
     ];
     let packed = store::kept(cache, "node-build", &parts, || {
-        let built = compile(suite, source, &needed, progress)?;
+        let built = compile(suite, source, toolchain, progress)?;
         let mut packed = format!("{}\n", built.shlibs_depends).into_bytes();
         packed.extend(built.binary);
         Ok::<_, Error>(packed)
@@ -101,13 +124,10 @@ pub fn node_build(
 fn compile(
     suite: &Suite,
     source: &Tree,
-    needed: &[String],
+    toolchain: &Toolchain,
     progress: &dyn Fn(&str),
 ) -> Result<NodeBuild, Error> {
-    let mut include: Vec<&str> = needed.iter().map(String::as_str).collect();
-    include.push("build-essential");
-    let base = chroot::base(suite, &include, progress)?;
-    let trial = Trial::new(&base)?;
+    let trial = Trial::new(&toolchain.base)?;
     put(&trial, source)?;
     progress(&format!("compiling ubuntu-ha for {}", suite.name));
     let log = build(&trial, progress)?;
@@ -196,26 +216,18 @@ fn text<'a>(source: &'a Tree, path: &str) -> Result<&'a str, Error> {
         .ok_or_else(|| Error::Source(format!("the node source has no {path}")))
 }
 
-/// Names of the packages that the source's Build-Depends ask for, sorted; the
-/// first of several alternatives.
-fn build_depends(control: &str) -> Result<Vec<String>, Error> {
-    let paragraphs = parse_paragraphs(control)
-        .map_err(|e| Error::Source(format!("the node source's debian/control: {e}")))?;
-    let field = paragraphs
-        .first()
-        .and_then(|source| source.get("Build-Depends"))
-        .ok_or_else(|| Error::Source("the node source has no Build-Depends".into()))?;
-    let mut names: Vec<String> = field
-        .split(',')
-        .filter_map(|relation| {
-            let ends: &[char] = &[' ', '(', '|', '[', '<', ':', '\n'];
-            let name = relation.trim().split(ends).next()?;
-            (!name.is_empty()).then(|| name.replace("debhelper-compat", "debhelper"))
-        })
+/// Names of the packages that Build-Depends ask for, sorted; the first of
+/// several alternatives.
+fn names(build_depends: &[String]) -> Vec<String> {
+    let ends: &[char] = &[' ', '(', '|', '[', '<', ':'];
+    let mut names: Vec<String> = build_depends
+        .iter()
+        .filter_map(|relation| relation.split(ends).next())
+        .map(|name| name.replace("debhelper-compat", "debhelper"))
         .collect();
     names.sort();
     names.dedup();
-    Ok(names)
+    names
 }
 
 /// The value of `shlibs:Depends` (deb-substvars(5)).
@@ -234,12 +246,15 @@ mod tests {
 
     #[test]
     fn build_depends_become_package_names() {
-        let control = "Source: x\nBuild-Depends: debhelper-compat (= 13),\n cargo (>= 1.85) | cargo-1.85,\n rustc:native,\n\nPackage: x\n";
+        let depends = [
+            "rustc:native",
+            "debhelper-compat (= 13)",
+            "cargo (>= 1.85) | cargo-1.85",
+        ];
         assert_eq!(
-            build_depends(control).unwrap(),
+            names(&depends.map(String::from)),
             ["cargo", "debhelper", "rustc"]
         );
-        assert!(build_depends("Source: x\n").is_err());
     }
 
     #[test]

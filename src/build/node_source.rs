@@ -35,7 +35,7 @@ directory = "vendor"
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// Why there is no node source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Error {
     /// The project's own files are not as expected.
     Project(String),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use debcrate::{Checksums, Entry, Paragraph, SourceFiles, Tree};
 
 use super::gather::Loaded;
+use super::node::Program;
 use super::{BuiltFile, previous};
 use crate::failure::Failure;
 use crate::recipe::model::{Kind, Recipe};
@@ -19,8 +20,7 @@ pub struct Workshop {
     /// All roles, for the tasks package.
     pub roles: Vec<Recipe>,
     pub catalogs: Catalogs,
-    /// hapkg's own source, from which the node program is built.
-    pub root: Option<PathBuf>,
+    pub program: Program,
     pub cache: PathBuf,
     /// Whether source packages are wanted.
     pub source: bool,

@@ -7,7 +7,9 @@ mod build;
 mod check;
 mod docs;
 mod export;
+mod graph;
 mod new;
+mod plan;
 mod progress;
 
 use std::ffi::OsString;
@@ -34,6 +36,8 @@ struct Cli {
 enum Command {
     Build(build::Args),
     Check(check::Args),
+    Plan(plan::Args),
+    Graph(graph::Args),
     Schema(docs::SchemaArgs),
     New(new::Args),
     Export(export::Args),
@@ -54,6 +58,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Build(args) => build::run(&args, &recipes),
         Command::Check(args) => check::run(&args, &recipes),
+        Command::Plan(args) => plan::run(&args, &recipes),
+        Command::Graph(args) => graph::run(&args, &recipes),
         Command::Schema(args) => docs::schema(&args),
         Command::New(args) => new::run(&args, &recipes),
         Command::Export(args) => export::run(&args, &recipes),

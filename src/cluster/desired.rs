@@ -16,6 +16,8 @@ pub struct Desired {
     /// `<nodes>` is empty, because pacemaker fills it. Holds the passwords of
     /// fence devices.
     pub cib: String,
+    /// What the CIB's resources are, the outer ones before what is in them.
+    pub resources: Vec<Part>,
     /// In the order in which it has to be prepared.
     pub storage: Vec<Storage>,
     pub fencing: Fencing,
@@ -23,6 +25,13 @@ pub struct Desired {
     pub roles: Vec<String>,
     /// What the administrator should know; nothing stands in the way.
     pub notes: Vec<String>,
+}
+
+impl Desired {
+    /// The CIB with its passwords hidden.
+    pub fn cib_redacted(&self) -> String {
+        super::redact(&self.cib)
+    }
 }
 
 /// A node of the cluster.
@@ -33,6 +42,29 @@ pub struct Member {
     pub name: String,
     /// One address for each knet link.
     pub addresses: Vec<IpAddr>,
+}
+
+/// A resource of the CIB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub id: String,
+    /// `None` for a fence device.
+    pub role: Option<String>,
+    pub kind: PartKind,
+    /// `ocf:heartbeat:IPaddr2`; of a primitive only.
+    pub agent: Option<String>,
+    /// Id of the group or clone that holds it directly.
+    pub inside: Option<String>,
+}
+
+/// Kinds of resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartKind {
+    Primitive,
+    Group,
+    Clone,
+    /// A clone with one promoted instance, or several.
+    Promotable,
 }
 
 /// A file that has to be on every node.

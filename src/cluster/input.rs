@@ -13,10 +13,13 @@ pub struct Input<'a> {
     /// The roles of the cluster, sorted by name.
     pub roles: Vec<RoleAnswers<'a>>,
     pub platform: &'a Platform,
+    /// Node ids that are in use, by name: those of [`super::node_ids`] where
+    /// there is a corosync.conf of ours. They stay; other nodes get the next.
+    pub ids: &'a BTreeMap<String, u32>,
 }
 
 /// A role and the valid answers to its questions.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct RoleAnswers<'a> {
     pub role: &'a CompiledRole,
     pub answers: &'a Answers,
@@ -34,6 +37,19 @@ pub struct Platform {
     pub agents: BTreeMap<String, AgentMetadata>,
     /// Whether `agents` is the whole truth of the host.
     pub agents_known: bool,
+}
+
+impl Platform {
+    /// What is assumed where nothing is installed: the software of the suites,
+    /// and any agent.
+    pub fn trusted() -> Self {
+        Self {
+            pacemaker: (2, 1),
+            drbd: DrbdVersion::V8_4,
+            agents: BTreeMap::new(),
+            agents_known: false,
+        }
+    }
 }
 
 /// Which configuration syntax the DRBD kernel module wants.
@@ -57,8 +73,10 @@ pub struct Parameter {
     /// `string`, `integer`, `boolean`, `select`, `second`.
     pub kind: String,
     pub default: Option<String>,
-    /// The parameter that replaces this one.
+    /// Another one has taken its place.
     pub deprecated: bool,
+    /// The parameters whose place it has taken.
+    pub replaces: Vec<String>,
 }
 
 /// Something that must be changed before there can be a cluster.
@@ -66,7 +84,8 @@ pub struct Parameter {
 pub struct Refusal {
     /// The role it is about; `None` for the cluster's own settings.
     pub role: Option<String>,
-    /// The question whose answer has to change, where it is one.
+    /// The question whose answer has to change, where it is one; of the role, or
+    /// of the cluster where the role has none of that name.
     pub question: Option<String>,
     /// What is wrong and what to write instead.
     pub message: String,

@@ -14,7 +14,7 @@ use super::layout::{Layout, Subject};
 use super::problem::Failure;
 use super::{apply, guard, join, leave, maintain, plan, setup, status, token};
 
-/// Write and check the configuration of a high-availability node
+/// Form, keep and mend a high-availability cluster on this node
 #[derive(Debug, Parser)]
 #[command(name = "ubuntu-ha", version)]
 #[command(after_help = "Exit status: 0 done, 1 the answer is no, \
@@ -129,7 +129,7 @@ fn run_check(layout: &Layout, subjects: &[Subject], json: bool) -> Result<u8, Fa
 }
 
 /// A reader that has seen enough is no error.
-fn print(text: &str) {
+pub fn print(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 

@@ -1,23 +1,19 @@
 //! What no single file can tell: answers that contradict one another.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::layout::Subject;
 use super::problem::Problem;
-use crate::recipe::answer::{Answer, Answers, Node};
+use crate::cluster::{Input, Platform, Refusal, RoleAnswers, design};
+use crate::recipe::answer::Answers;
 use crate::recipe::compiled::CompiledRole;
-use crate::recipe::model::FencingNeed;
-use crate::recipe::template::{self, Piece};
 
-/// Questions of the node recipe that have a meaning here.
+/// Without an answer to this there is no cluster yet: the node will join one.
 const NODES: &str = "nodes";
-const FENCING: &str = "fencing";
-const IPMI_ADDRESSES: &str = "ipmi_addresses";
 
-/// Answers to `fencing` that fence nothing.
-const UNFENCED: [&str; 2] = ["later", "accept-split-brain"];
+/// May be put off until there is a role.
+const FENCING: &str = "fencing";
 
 /// A file of answers after it was looked at on its own.
 #[derive(Debug)]
@@ -31,139 +27,68 @@ pub struct Checked {
     pub answers: Option<Answers>,
 }
 
-impl Checked {
-    fn answer(&self, name: &str) -> Option<&Answer> {
-        self.answers.as_ref()?.get(name)
-    }
-
-    fn nodes(&self, name: &str) -> &[Node] {
-        match self.answer(name) {
-            Some(Answer::NodeList(nodes)) => nodes,
-            _ => &[],
-        }
-    }
-
-    fn problem(&self, name: &str, message: String) -> Problem {
-        Problem::new(&self.subject, format!("{name}: {message}"))
-            .in_file(self.file.clone(), self.lines.get(name).copied())
-    }
+/// The cluster's answers and those of the roles that have some.
+pub fn answered(all: &[Checked]) -> Option<(&Answers, Vec<RoleAnswers<'_>>)> {
+    let is_cluster = |one: &&Checked| one.subject == Subject::Cluster;
+    let cluster = all.iter().find(is_cluster)?.answers.as_ref()?;
+    let roles = all.iter().filter(|one| !is_cluster(one));
+    let roles = roles.filter_map(|one| {
+        let answers = one.answers.as_ref()?;
+        Some(RoleAnswers {
+            role: &one.role,
+            answers,
+        })
+    });
+    Some((cluster, roles.collect()))
 }
 
-/// All contradictions between the files.
+/// All contradictions between the files, whatever software is installed.
 pub fn check(all: &[Checked]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let Some(cluster) = all.iter().find(|one| one.subject == Subject::Cluster) else {
-        return problems;
+    let Some((cluster, roles)) = answered(all) else {
+        return Vec::new();
     };
-    problems.extend(controllers(cluster));
-    let mut holders: BTreeMap<IpAddr, &Checked> = BTreeMap::new();
-    for role in all.iter().filter(|one| one.subject != Subject::Cluster) {
-        for (question, address) in virtual_addresses(role) {
-            problems.extend(taken_by_node(cluster, role, &question, address));
-            if let Some(other) = holders.get(&address) {
-                let message = format!(
-                    "{address} is already the virtual address of {}; write another",
-                    other.subject
-                );
-                problems.push(role.problem(&question, message));
-            } else {
-                holders.insert(address, role);
-            }
-        }
-        problems.extend(unfenced(cluster, role));
+    if !cluster.contains_key(NODES) {
+        return Vec::new();
     }
-    problems
-}
-
-/// The answers that a role's IPaddr2 resources bring up.
-fn virtual_addresses(role: &Checked) -> Vec<(String, IpAddr)> {
-    let mut found: Vec<(String, IpAddr)> = Vec::new();
-    let carriers = role
-        .role
-        .resource
-        .iter()
-        .filter(|r| r.agent.ends_with(":IPaddr2"));
-    for template in carriers.filter_map(|resource| resource.params.get("ip")) {
-        for piece in template::parse(template).unwrap_or_default() {
-            let Piece::Reference(reference) = piece else {
-                continue;
-            };
-            let address = match role.answer(reference.question) {
-                Some(Answer::Address(address) | Answer::AddressPrefix { address, .. }) => *address,
-                _ => continue,
-            };
-            let entry = (reference.question.to_string(), address);
-            if !reference.cluster && !found.contains(&entry) {
-                found.push(entry);
-            }
-        }
-    }
-    found
-}
-
-fn taken_by_node(
-    cluster: &Checked,
-    role: &Checked,
-    question: &str,
-    address: IpAddr,
-) -> Option<Problem> {
-    let (list, node) = [NODES, IPMI_ADDRESSES].into_iter().find_map(|list| {
-        let mut nodes = cluster.nodes(list).iter();
-        let node = nodes.find(|node| node.addresses.contains(&address))?;
-        Some((list, node))
-    })?;
-    let what = if list == NODES {
-        "node"
-    } else {
-        "the management controller of"
+    let input = Input {
+        cluster,
+        roles,
+        platform: &Platform::trusted(),
+        ids: &BTreeMap::new(),
     };
-    Some(role.problem(
-        question,
-        format!(
-            "{address} is the address of {what} {}; write one that no host has",
-            node.name
-        ),
-    ))
+    let alone = input.roles.is_empty();
+    let mut refusals = design(&input).err().unwrap_or_default();
+    // Nothing runs yet that would need the decision.
+    refusals.retain(|one| !alone || one.question.as_deref() != Some(FENCING));
+    problems(all, refusals)
 }
 
-/// Every node needs its own management controller, and no other has one.
-fn controllers(cluster: &Checked) -> Option<Problem> {
-    let names = |list| -> Vec<&str> {
-        let mut names: Vec<_> = cluster
-            .nodes(list)
-            .iter()
-            .map(|n| n.name.as_str())
-            .collect();
-        names.sort_unstable();
-        names
+/// Refusals of a design, with the file and line of the answer.
+pub fn problems(all: &[Checked], refusals: Vec<Refusal>) -> Vec<Problem> {
+    let problem = |refusal| problem(all, refusal);
+    refusals.into_iter().map(problem).collect()
+}
+
+fn problem(all: &[Checked], refusal: Refusal) -> Problem {
+    let subject = refusal.role.map_or(Subject::Cluster, Subject::Role);
+    let Some(checked) = all.iter().find(|one| one.subject == subject) else {
+        return Problem::new(&subject, refusal.message);
     };
-    let (nodes, controllers) = (names(NODES), names(IPMI_ADDRESSES));
-    if controllers.is_empty() || nodes == controllers {
-        return None;
+    let file = checked.file.clone();
+    let Some(question) = refusal.question else {
+        return Problem::new(&subject, refusal.message).in_file(file, None);
+    };
+    let own = checked.role.question.iter().any(|q| q.name == question);
+    if !own && subject != Subject::Cluster {
+        return Problem::new(&subject, refusal.message)
+            .in_file(file, None)
+            .mend_by(Subject::Cluster.reconfigure());
     }
-    let message = format!(
-        "names {}, but the nodes are {}; write one address for each node",
-        controllers.join(", "),
-        nodes.join(", ")
-    );
-    Some(cluster.problem(IPMI_ADDRESSES, message))
-}
-
-fn unfenced(cluster: &Checked, role: &Checked) -> Option<Problem> {
-    if role.role.fencing.need != FencingNeed::Required {
-        return None;
+    let line = checked.lines.get(&question).copied();
+    let message = format!("{question}: {}", refusal.message);
+    let problem = Problem::new(&subject, message).in_file(file, line);
+    match line {
+        Some(_) => problem,
+        None => problem.mend_by(subject.reconfigure()),
     }
-    let fencing = cluster.answer(FENCING)?.text();
-    if !UNFENCED.contains(&fencing.as_str()) {
-        return None;
-    }
-    let message = format!(
-        "needs fencing and will not start, because {FENCING} is \"{fencing}\" in {}",
-        cluster.file.display()
-    );
-    Some(
-        Problem::new(&role.subject, message)
-            .in_file(role.file.clone(), None)
-            .mend_by(cluster.subject.reconfigure()),
-    )
 }

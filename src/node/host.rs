@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +16,10 @@ const DIRECTORIES: [&str; 4] = ["usr/sbin", "usr/bin", "sbin", "bin"];
 /// Set by tests: a root that is not `/` has programs of its own that may be
 /// run. Without it they are not: they would work on the running system.
 const TRIAL: &str = "UBUNTU_HA_TRIAL";
+
+const PAUSE: Duration = Duration::from_secs(1);
+/// Fake daemons are quick.
+const TRIAL_PAUSE: Duration = Duration::from_millis(20);
 
 /// A host to work on: its files and its programs.
 #[derive(Debug)]
@@ -63,10 +67,15 @@ impl Host {
         self.trial
     }
 
+    /// Between two looks at something that another process changes.
+    pub fn pause(&self) {
+        thread::sleep(if self.trial { TRIAL_PAUSE } else { PAUSE });
+    }
+
     /// Where a program is; `None` where it is not installed.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         let root = self.layout.root();
-        if root != "/" && !self.trial {
+        if root != Path::new("/") && !self.trial {
             return None;
         }
         let mut places = DIRECTORIES.iter().map(|dir| root.join(dir).join(name));
@@ -78,9 +87,8 @@ impl Host {
     /// # Errors
     /// It is not UTF-8.
     pub fn name(&self) -> Result<String, Failure> {
-        if self.trial
-            && let Some(name) = std::env::var_os("UBUNTU_HA_TRIAL_NAME")
-        {
+        let trial = std::env::var_os("UBUNTU_HA_TRIAL_NAME");
+        if let Some(name) = trial.filter(|_| self.trial) {
             return Ok(name.to_string_lossy().into_owned());
         }
         let name = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
@@ -119,13 +127,34 @@ impl Host {
                 "run it on a node of the cluster, with the role's packages installed".into(),
             )
         })?;
+        self.execute(Command::new(path), program, args, input, limit)
+    }
+
+    /// Runs an OCF agent, `usr/lib/ocf/resource.d/PROVIDER/TYPE`, with the
+    /// environment that the standard gives it (OCF 1.1, 3.6).
+    ///
+    /// # Errors
+    /// Those of [`Host::run`].
+    pub fn run_agent(&self, agent: &str, args: &[&str], limit: Duration) -> Result<Done, Failure> {
+        let mut command = Command::new(self.layout.path(agent));
+        command.env("OCF_ROOT", self.layout.path("usr/lib/ocf"));
+        self.execute(command, agent, args, b"", limit)
+    }
+
+    fn execute(
+        &self,
+        mut command: Command,
+        program: &str,
+        args: &[&str],
+        input: &[u8],
+        limit: Duration,
+    ) -> Result<Done, Failure> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Failure::environment(
                 format!("{what} {program}: {error}"),
                 "look at the journal".into(),
             )
         };
-        let mut command = Command::new(path);
         command
             .args(args.iter().map(OsStr::new))
             .env("LC_ALL", "C.UTF-8")

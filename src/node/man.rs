@@ -5,7 +5,7 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use super::cli;
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 9] = [
     (
         "/etc/ubuntu-ha/cluster.toml",
         "What all roles share: the cluster's name, its nodes, fencing.",
@@ -28,24 +28,75 @@ const FILES: [(&str, &str); 5] = [
         "/usr/share/ubuntu-ha/node.toml",
         "The same for the cluster.",
     ),
+    (
+        "/etc/corosync/corosync.conf, /etc/corosync/authkey",
+        "Written by apply. The corosync.conf of the package is kept and comes back \
+         with leave; one that somebody else wrote is never replaced.",
+    ),
+    (
+        "/var/lib/ubuntu-ha/",
+        "What the program remembers, for root alone: the key of the cluster, the \
+         original files, tokens that were given out.",
+    ),
+    (
+        "/var/lib/ubuntu-ha/journal/",
+        "What apply, join or leave was about to do when it was interrupted. The \
+         next run finishes it or puts everything back.",
+    ),
+    (
+        "/var/lib/ubuntu-ha/maintain",
+        "Who put the cluster or a node into maintenance, and what ran where.",
+    ),
 ];
 
 const STATUS: [(&str, &str); 4] = [
-    ("0", "Done; nothing is wrong."),
-    ("1", "Answers are missing or invalid."),
+    ("0", "Done, or all is well."),
+    (
+        "1",
+        "The answer is no: answers are missing or invalid, the cluster is degraded, \
+         or the change was refused or failed and was put back.",
+    ),
     ("2", "The command was used wrongly."),
-    ("3", "A file could not be read or written; it is as it was."),
+    (
+        "3",
+        "The environment failed: a program is missing, a file could not be read or \
+         written, or a daemon does not answer.",
+    ),
 ];
 
-const EXAMPLES: [(&str, &str); 3] = [
-    ("ubuntu-ha check", "Say everything that is wrong."),
+const EXAMPLES: [(&str, &str); 9] = [
     (
-        "ubuntu-ha check vip --json",
-        "The same for the role vip, for a program to read.",
+        "ubuntu-ha check",
+        "Say everything that is wrong with the answers.",
     ),
     (
         "echo \"vip 192.0.2.10/24\" | ubuntu-ha configure vip",
         "Set one answer and leave the others as they are.",
+    ),
+    (
+        "ubuntu-ha plan",
+        "Show what apply would change, and how a failover would run.",
+    ),
+    ("ubuntu-ha apply", "Make the cluster what the answers say."),
+    (
+        "ubuntu-ha token gamma 192.0.2.13",
+        "Admit a third node; ubuntu-ha join on it takes the token.",
+    ),
+    (
+        "ubuntu-ha status --json | jq -r .state",
+        "The state of the cluster in one word.",
+    ),
+    (
+        "ubuntu-ha maintain run -- apt-get upgrade",
+        "Upgrade this node; the services stay where they are.",
+    ),
+    (
+        "ubuntu-ha maintain on --node beta",
+        "Let another node serve, before beta is rebooted.",
+    ),
+    (
+        "ubuntu-ha leave vip",
+        "Take a role out of the cluster; its answers stay.",
     ),
 ];
 
@@ -70,7 +121,7 @@ pub fn man_page(date: &str) -> Vec<u8> {
     page.control("SH", ["SYNOPSIS"]);
     let commands: Vec<&Command> = command
         .get_subcommands()
-        .filter(|command| command.get_name() != "help")
+        .filter(|command| is_shown(command))
         .collect();
     for (number, command) in commands.iter().enumerate() {
         if number > 0 {
@@ -99,13 +150,32 @@ pub fn man_page(date: &str) -> Vec<u8> {
     page.render().into_bytes()
 }
 
+fn is_shown(command: &Command) -> bool {
+    command.get_name() != "help" && !command.is_hide_set()
+}
+
 fn synopsis(command: &Command) -> Vec<Inline> {
     let mut line = vec![bold("ubuntu-ha"), roman(" "), bold(command.get_name())];
     line.push(roman(" [OPTION]..."));
+    let parts: Vec<&str> = command
+        .get_subcommands()
+        .filter(|command| is_shown(command))
+        .map(Command::get_name)
+        .collect();
+    if !parts.is_empty() {
+        line.push(roman(" "));
+        line.push(bold(parts.join("|")));
+    }
     for argument in command.get_positionals() {
-        let (open, close) = match argument.is_required_set() {
-            true => ("", ""),
-            false => ("[", "]..."),
+        let many = argument
+            .get_num_args()
+            .is_some_and(|number| number.max_values() > 1)
+            || matches!(argument.get_action(), clap::ArgAction::Append);
+        let (open, close) = match (argument.is_required_set(), many) {
+            (true, false) => ("", ""),
+            (true, true) => ("", "..."),
+            (false, false) => ("[", "]"),
+            (false, true) => ("[", "]..."),
         };
         line.push(roman(format!(" {open}")));
         for name in argument.get_value_names().unwrap_or_default() {
@@ -118,6 +188,15 @@ fn synopsis(command: &Command) -> Vec<Inline> {
 
 fn describe(page: &mut Roff, command: &Command) {
     page.control("SS", [command.get_name()]);
+    body(page, command);
+    for part in command.get_subcommands().filter(|part| is_shown(part)) {
+        let title = format!("{} {}", command.get_name(), part.get_name());
+        page.control("SS", [title.as_str()]);
+        body(page, part);
+    }
+}
+
+fn body(page: &mut Roff, command: &Command) {
     let about = command.get_long_about().or_else(|| command.get_about());
     let about = about.map(ToString::to_string).unwrap_or_default();
     for (number, paragraph) in about.split("\n\n").enumerate() {
@@ -189,10 +268,13 @@ mod tests {
     fn every_command_and_option_is_in_the_page() {
         let page = String::from_utf8(man_page("2026-11-01")).unwrap();
         assert!(page.contains(".TH UBUNTU-HA 8 2026-11-01 "), "{page}");
-        for command in cli::command().get_subcommands() {
+        let commands = cli::command();
+        for command in commands.get_subcommands().filter(|one| is_shown(one)) {
             let heading = format!(".SS {}\n", command.get_name());
             assert!(page.contains(&heading), "{heading}\n{page}");
         }
+        assert!(page.contains(".SS \"maintain on\"\n"), "{page}");
+        assert!(!page.contains("guard"), "{page}");
         for word in ["\\-\\-json", "\\-\\-root", "cluster.toml", "EXIT STATUS"] {
             assert!(page.contains(word), "{word}\n{page}");
         }

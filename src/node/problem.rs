@@ -81,6 +81,19 @@ impl Failure {
         Self::Environment { message, remedy }
     }
 
+    /// What is wrong, on one line.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Refused(problems) => {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                problems.join("; ")
+            }
+            Self::Usage { message, .. }
+            | Self::Failed { message, .. }
+            | Self::Environment { message, .. } => message.clone(),
+        }
+    }
+
     /// 1, 2 or 3.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -84,6 +84,21 @@ pub fn store(
     Ok(problems)
 }
 
+/// Removes a password, if it is there.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn forget(layout: &Layout, subject: &Subject, name: &str) -> Result<(), Failure> {
+    let path = layout.secrets(subject).join(name);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::environment(
+            format!("removing {}: {error}", path.display()),
+            "remove it by hand".into(),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Who but root may read the passwords of `subject`, and files there that are
 /// none of its passwords.
 ///

@@ -1,4 +1,14 @@
-//! Dates of the changelog: RFC 3339 with an offset.
+//! Dates of the changelog: read as RFC 3339 with an offset, written as
+//! deb-changelog(5) wants them.
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+
+/// Days from 0000-03-01 to 1970-01-01. Years that begin in March have the
+/// leap day at their end.
+const EPOCH: i64 = 719_468;
 
 /// A point in time and the offset it was written with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -7,6 +17,59 @@ pub struct Date {
     pub seconds: i64,
     /// Minutes east of Greenwich.
     pub offset: i32,
+}
+
+impl Date {
+    /// `Sun, 01 Nov 2026 12:00:00 +0000`, as deb-changelog(5) wants it.
+    pub fn rfc2822(&self) -> String {
+        let (year, month, day) = self.civil();
+        let local = self.local();
+        let second = local.rem_euclid(86_400);
+        format!(
+            "{}, {day:02} {} {year} {:02}:{:02}:{:02} {}{:02}{:02}",
+            DAYS[local.div_euclid(86_400).rem_euclid(7) as usize],
+            MONTHS[month - 1],
+            second / 3600,
+            second / 60 % 60,
+            second % 60,
+            if self.offset < 0 { '-' } else { '+' },
+            self.offset.abs() / 60,
+            self.offset.abs() % 60,
+        )
+    }
+
+    /// `2026-11-01`, where the date was written.
+    pub fn day(&self) -> String {
+        let (year, month, day) = self.civil();
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+
+    /// The year, where the date was written.
+    pub fn year(&self) -> i64 {
+        self.civil().0
+    }
+
+    /// Seconds since 1970 in the date's own offset.
+    fn local(&self) -> i64 {
+        self.seconds + i64::from(self.offset) * 60
+    }
+
+    /// Year, month and day, where the date was written.
+    fn civil(&self) -> (i64, usize, i64) {
+        let days = self.local().div_euclid(86_400) + EPOCH;
+        let era = days.div_euclid(146_097);
+        let of_era = days.rem_euclid(146_097);
+        let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month + 2) / 5 + 1;
+        let january = i64::from(month >= 10);
+        (
+            era * 400 + year + january,
+            ((month + 2) % 12) as usize + 1,
+            day,
+        )
+    }
 }
 
 /// Reads `2026-11-01T12:00:00Z` or `2026-11-01T12:00:00+01:00`. The year is
@@ -73,18 +136,19 @@ fn offset(text: &str) -> Option<i32> {
     i32::try_from(hours * 60 + minutes).ok().map(|m| sign * m)
 }
 
-/// Days of the proleptic Gregorian calendar; years begin in March, so that
-/// the leap day is a year's last.
+/// Days of the proleptic Gregorian calendar.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - EPOCH
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -122,6 +186,33 @@ mod tests {
             "2026-11-01T12:00:0éZ",
         ] {
             assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_written_as_the_changelog_wants() {
+        for (text, wanted) in [
+            ("2026-11-01T12:00:00Z", "Sun, 01 Nov 2026 12:00:00 +0000"),
+            (
+                "2024-02-29T23:30:00-05:30",
+                "Thu, 29 Feb 2024 23:30:00 -0530",
+            ),
+            (
+                "2000-01-01T00:00:00+14:00",
+                "Sat, 01 Jan 2000 00:00:00 +1400",
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap().rfc2822(), wanted);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_day_is_written_as_it_was_read(year in 1975..2400, month in 1..=12, day in 1..=28) {
+            let text = format!("{year:04}-{month:02}-{day:02}");
+            let date = parse(&format!("{text}T23:59:59-11:30")).unwrap();
+            prop_assert_eq!(date.day(), text);
+            prop_assert_eq!(date.year(), i64::from(year));
         }
     }
 }

@@ -176,14 +176,25 @@ pub struct Question {
     pub optional: bool,
     /// Smallest integer accepted.
     pub min: Option<i64>,
-    /// Largest integer accepted.
+    /// Largest integer accepted; for a password or a string the longest one in
+    /// bytes, 255 where absent.
     pub max: Option<i64>,
     /// What a `choice` offers, in order.
     #[serde(default)]
     pub choices: Vec<String>,
-    /// Asked only when these earlier questions have these answers.
+    /// Asked only when these earlier questions have these answers; `|` stands
+    /// between alternatives: `ipmi|ipmi-then-sbd`.
     #[serde(default)]
     pub when: BTreeMap<String, String>,
+}
+
+/// What stands between the alternatives of a `when`.
+const OR: char = '|';
+
+/// The answers that one entry of `when` is content with. An empty one stands for
+/// a question that was left empty, or not asked.
+pub fn alternatives(wanted: &str) -> impl Iterator<Item = &str> {
+    wanted.split(OR)
 }
 
 /// Type of an answer. Validated alike by debconf, `check`, `plan`, `apply`.
@@ -224,6 +235,33 @@ pub enum QuestionType {
     /// One line without quotes, backslashes or control characters.
     #[serde(rename = "string")]
     Text,
+}
+
+impl QuestionType {
+    /// Whether `max` limits the length of the answer.
+    pub fn has_length(self) -> bool {
+        matches!(self, QuestionType::Password | QuestionType::Text)
+    }
+}
+
+#[cfg(feature = "packager")]
+impl QuestionType {
+    /// The type as a recipe spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::AddressPrefix => "address/prefix",
+            Self::HostName => "host-name",
+            Self::NodeList => "node-list",
+            Self::BlockDevice => "block-device",
+            Self::Path => "path",
+            Self::Integer => "integer",
+            Self::Choice => "choice",
+            Self::Boolean => "boolean",
+            Self::Password => "password",
+            Self::Text => "string",
+        }
+    }
 }
 
 /// Debconf priority (debconf-devel(7)).
@@ -317,7 +355,8 @@ pub struct Resource {
     /// Operations with settings of their own.
     #[serde(default)]
     pub operation: Vec<Operation>,
-    /// Present only when these questions have these answers.
+    /// Present only when these questions have these answers; `|` stands between
+    /// alternatives.
     #[serde(default)]
     pub when: BTreeMap<String, String>,
 }

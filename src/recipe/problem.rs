@@ -83,12 +83,6 @@ impl Problems {
         self.problems.iter()
     }
 
-    /// Every problem as an object with `file`, `line`, `column`, `length`,
-    /// `message` and `remedy`.
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::to_value(&self.problems).expect("strings and numbers are JSON")
-    }
-
     /// The report for people: each problem with its line and a caret.
     pub fn render(&self, colour: bool) -> String {
         let theme = if colour {
@@ -268,7 +262,7 @@ mod tests {
         let mut problems = Problems::new("f.toml", "abc");
         problems.add(1..3, "m".into(), "r".into());
         assert_eq!(
-            problems.to_json(),
+            serde_json::to_value(&problems.problems).unwrap(),
             serde_json::json!([{"file": "f.toml", "line": 1, "column": 2, "length": 2,
                                 "message": "m", "remedy": "r"}])
         );

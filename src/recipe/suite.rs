@@ -31,6 +31,8 @@ pub struct Suite {
     pub packing: Packing,
     /// Newest Debian policy that the suite's lintian knows.
     pub standards_version: &'static str,
+    /// Major and minor version of its pacemaker.
+    pub pacemaker: (u32, u32),
     /// Archive components that hold what roles depend on.
     pub components: &'static [&'static str],
     /// Build-Depends that bring rustc and cargo of at least 1.85.
@@ -58,6 +60,7 @@ pub const SUITES: &[Suite] = &[
         version_suffix: "~ubuntu24.04.1",
         packing: Packing::Xz,
         standards_version: "4.6.2",
+        pacemaker: (2, 1),
         components: &["main", "universe"],
         rust_build_depends: &["cargo-1.85", "rustc-1.85"],
         rust_bin_dir: Some("/usr/lib/rust-1.85/bin"),
@@ -70,6 +73,7 @@ pub const SUITES: &[Suite] = &[
         version_suffix: "~ubuntu26.04.1",
         packing: Packing::Xz,
         standards_version: "4.7.4",
+        pacemaker: (3, 0),
         components: &["main", "universe"],
         rust_build_depends: &["cargo (>= 1.85)", "rustc (>= 1.85)"],
         rust_bin_dir: None,
@@ -82,6 +86,7 @@ pub const SUITES: &[Suite] = &[
         version_suffix: "~debian13.1",
         packing: Packing::Xz,
         standards_version: "4.7.2",
+        pacemaker: (3, 0),
         components: &["main"],
         rust_build_depends: &["cargo (>= 1.85)", "rustc (>= 1.85)"],
         rust_bin_dir: None,

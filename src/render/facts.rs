@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::recipe::date::{self as recipe_date, Date};
-use crate::recipe::model::{Kind, Priority, Question, QuestionType, Recipe};
+use crate::recipe::date::{self, Date};
+use crate::recipe::model::{Kind, Priority, Question, QuestionType, Recipe, alternatives};
 use crate::recipe::relation::Relation;
 use crate::recipe::suite::Suite;
 use crate::recipe::view::SuiteView;
@@ -11,7 +11,7 @@ use crate::recipe::view::SuiteView;
 use super::copyright::{Crate, License};
 use super::payload::Payload;
 use super::tasks::Task;
-use super::{Error, Inputs, date, installer, relations, sample, text};
+use super::{Error, Inputs, installer, relations, sample, text};
 
 /// Variables of the templates in `debian-templates/`.
 #[derive(Debug, Serialize)]
@@ -167,8 +167,8 @@ impl Facts {
             build_depends: build_depends(recipe.role.kind, view.suite),
             relations: relation_fields(view)?,
             changelog: changelog(view, &dates, inputs.dependency_changes),
-            date: date::rfc2822(&newest),
-            day: date::day(&newest),
+            date: newest.rfc2822(),
+            day: newest.day(),
             years: years(&dates),
             crates,
             licenses,
@@ -221,9 +221,7 @@ pub fn dates(recipe: &Recipe) -> Result<Vec<Date>, Error> {
     let dates: Vec<Date> = recipe
         .changelog
         .iter()
-        .map(|change| {
-            recipe_date::parse(&change.date).ok_or_else(|| Error::Date(change.date.clone()))
-        })
+        .map(|change| date::parse(&change.date).ok_or_else(|| Error::Date(change.date.clone())))
         .collect::<Result<_, _>>()?;
     if dates.is_empty() {
         return Err(Error::NoChangelog);
@@ -232,8 +230,8 @@ pub fn dates(recipe: &Recipe) -> Result<Vec<Date>, Error> {
 }
 
 fn years(dates: &[Date]) -> String {
-    let newest = dates.iter().map(date::year).max().unwrap_or_default();
-    let oldest = dates.iter().map(date::year).min().unwrap_or_default();
+    let newest = dates.iter().map(Date::year).max().unwrap_or_default();
+    let oldest = dates.iter().map(Date::year).min().unwrap_or_default();
     if newest == oldest {
         newest.to_string()
     } else {
@@ -250,7 +248,8 @@ fn policy(suite: &Suite) -> [u32; 3] {
     std::array::from_fn(|_| parts.next().unwrap_or(0))
 }
 
-fn build_depends(kind: Kind, suite: &Suite) -> Vec<String> {
+/// What a package's source needs to build, as in Build-Depends.
+pub fn build_depends(kind: Kind, suite: &Suite) -> Vec<String> {
     let mut list = vec!["debhelper-compat (= 13)".to_owned()];
     if kind == Kind::Node {
         list.extend(
@@ -324,14 +323,14 @@ fn changelog(view: &SuiteView, dates: &[Date], dependency_changes: &[String]) ->
                     .author
                     .clone()
                     .unwrap_or_else(|| recipe.role.maintainer.clone()),
-                date: date::rfc2822(date),
+                date: date.rfc2822(),
             }
         })
         .collect()
 }
 
 fn asked(question: &Question) -> Asked {
-    let kind = type_name(question.kind);
+    let kind = question.kind.name().replace('-', " ");
     let priority = match question.priority {
         Priority::Critical => "critical",
         Priority::High => "high",
@@ -353,7 +352,10 @@ fn asked(question: &Question) -> Asked {
         let when: Vec<String> = question
             .when
             .iter()
-            .map(|(name, value)| format!("{name} is {value}"))
+            .map(|(name, value)| {
+                let values: Vec<&str> = alternatives(value).collect();
+                format!("{name} is {}", values.join(" or "))
+            })
             .collect();
         let when = when.join(" and ");
         rules += &format!(", only if {when}");
@@ -368,22 +370,6 @@ fn asked(question: &Question) -> Asked {
         help: question.help.clone(),
         rules,
         rules_sentence: format!("{sentence}."),
-    }
-}
-
-fn type_name(kind: QuestionType) -> &'static str {
-    match kind {
-        QuestionType::Address => "address",
-        QuestionType::AddressPrefix => "address/prefix",
-        QuestionType::HostName => "host name",
-        QuestionType::NodeList => "list of nodes",
-        QuestionType::BlockDevice => "block device",
-        QuestionType::Path => "path",
-        QuestionType::Integer => "integer",
-        QuestionType::Choice => "choice",
-        QuestionType::Boolean => "boolean",
-        QuestionType::Password => "password",
-        QuestionType::Text => "string",
     }
 }
 

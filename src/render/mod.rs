@@ -1,7 +1,6 @@
 //! A recipe as a debian/ tree and as the binary package that dh would build.
 
 mod copyright;
-mod date;
 pub mod debconf;
 mod dh;
 mod facts;
@@ -26,6 +25,8 @@ use crate::recipe::view;
 use debconf::Catalogs;
 use facts::Facts;
 use payload::Payload;
+
+pub use facts::build_depends;
 
 /// What a package is made from.
 #[derive(Debug)]

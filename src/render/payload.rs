@@ -6,12 +6,15 @@ use crate::recipe::compiled::CompiledRole;
 use crate::recipe::model::{FileSpec, Kind, QuestionType, Recipe};
 use crate::recipe::view::package_name;
 
+use super::debconf::SETUP_UNIT;
 use super::facts::{InstallLine, ShownFile};
 use super::{Error, Inputs, installer, sample, tasks, templates};
 
 /// Directory of the source package that mirrors the installed system.
 const MIRROR: &str = "files";
 const AGENTS: &str = "usr/lib/ocf/resource.d/";
+const UNITS: &str = "usr/lib/systemd/system";
+const SETUP_SERVICE: &str = include_str!("../../debian-templates/ubuntu-ha-setup.service");
 const INSTALLER: &str = "usr/share/ubuntu-ha/installer";
 
 /// Where the shells look for the completions of the node program's source.
@@ -66,6 +69,11 @@ impl Payload {
             ),
             Kind::Node => {
                 payload.compiled(recipe, "usr/share/ubuntu-ha/node.toml".into());
+                payload.mirrored(
+                    format!("{UNITS}/{SETUP_UNIT}"),
+                    0o644,
+                    SETUP_SERVICE.as_bytes().to_vec(),
+                );
                 for (from, to) in COMPLETIONS {
                     if let Some(data) = inputs.node_tree.and_then(|tree| tree.data(from)) {
                         payload.mirrored(to.into(), 0o644, data.to_vec());
@@ -181,6 +189,14 @@ impl Payload {
                 "The passwords, readable by root only.".into(),
             );
         }
+        if recipe.role.kind == Kind::Node {
+            show(
+                "/var/lib/ubuntu-ha/".into(),
+                "What the program notes: the key of the cluster, and changes under way. It goes \
+                 with a purge."
+                    .into(),
+            );
+        }
         for file in &self.files {
             let path = format!("/{}", file.path);
             let what = if Some(&path) == self.compiled.as_ref() {
@@ -197,6 +213,8 @@ impl Payload {
                 format!("Resource agent {}.", templates::ocf(&path))
             } else if COMPLETIONS.iter().any(|(_, to)| *to == file.path) {
                 "Completion of its options in the shell.".into()
+            } else if file.path.strip_prefix(UNITS) == Some(&format!("/{SETUP_UNIT}")) {
+                "Forms or joins the cluster, where that was answered.".into()
             } else if file.path == "usr/sbin/ubuntu-ha" {
                 "The program itself.".into()
             } else if file.path.ends_with(".desc") {

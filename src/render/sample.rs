@@ -3,17 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::recipe::model::{Question, QuestionType};
+use crate::recipe::model::{Question, QuestionType, alternatives};
 
 /// Answers to the questions that would be asked and have to be answered:
 /// those left out are optional, or depend on an answer that is not given.
 pub fn answers(questions: &[Question]) -> BTreeMap<String, String> {
     let mut answers: BTreeMap<String, String> = BTreeMap::new();
     for question in questions {
-        let asked = question
-            .when
-            .iter()
-            .all(|(name, value)| answers.get(name) == Some(value));
+        let asked = question.when.iter().all(|(name, value)| {
+            let answer = answers.get(name).map_or("", String::as_str);
+            alternatives(value).any(|one| one == answer)
+        });
         let has_default = question
             .default
             .as_ref()
@@ -71,10 +71,11 @@ mod tests {
             question("name = \"mode\"\ntype = \"choice\"\nchoices = [\"a\", \"b\"]\n"),
             question("name = \"of_a\"\ntype = \"path\"\nwhen = { mode = \"a\" }\n"),
             question("name = \"of_b\"\ntype = \"path\"\nwhen = { mode = \"b\" }\n"),
+            question("name = \"of_both\"\ntype = \"path\"\nwhen = { mode = \"b|a\" }\n"),
             question("name = \"spare\"\ntype = \"string\"\noptional = true\n"),
         ];
         let names: Vec<String> = answers(&questions).into_keys().collect();
-        assert_eq!(names, ["mode", "of_a"]);
+        assert_eq!(names, ["mode", "of_a", "of_both"]);
     }
 
     #[test]

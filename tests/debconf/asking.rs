@@ -153,6 +153,69 @@ fn going_back_skips_what_does_not_apply() {
 }
 
 #[test]
+fn alternatives_are_asked_for_and_skipped() {
+    let recipe = recipe(&format!(
+        "{}{}{}{}",
+        question("how", "choice", "choices = [\"a\", \"b\", \"c\"]"),
+        question("both", "address", "when = { how = \"a|b\" }"),
+        question("one", "address", "when = { how = \"c\" }"),
+        question("none", "string", "when = { both = \"|192.0.2.1\" }"),
+    ));
+    Session::new(&recipe).interactive("high", &[Answer("how", "b"), Answer("both", "192.0.2.2")]);
+    Session::new(&recipe).interactive(
+        "high",
+        &[
+            Answer("how", "c"),
+            Answer("one", "192.0.2.3"),
+            Back("none"),
+            Back("one"),
+            Answer("how", "a"),
+            Back("both"),
+            Answer("how", "b"),
+            Answer("both", "192.0.2.1"),
+            Answer("none", "x"),
+        ],
+    );
+}
+
+#[test]
+fn a_question_may_set_its_own_longest_length() {
+    let session = Session::new(&recipe(&format!(
+        "{}{}{}",
+        question("token", "password", "max = 4096"),
+        question("words", "string", "max = 300"),
+        question("plain", "string", ""),
+    )));
+    let long: &'static str = "x".repeat(4096).leak();
+    let longer: &'static str = "x".repeat(4097).leak();
+    session.interactive(
+        "high",
+        &[
+            Answer("token", longer),
+            Error("invalid_password", "8 to 4096"),
+            Answer("token", long),
+            Answer("words", &long[..301]),
+            Error("invalid_string", "at most 300 characters"),
+            Answer("words", &long[..300]),
+            Answer("plain", &long[..256]),
+            Error("invalid_string", "at most 255 characters"),
+            Answer("plain", &long[..255]),
+        ],
+    );
+    assert_eq!(session.get("token"), long);
+    session.program("cat >input");
+    assert!(
+        session
+            .script("postinst", &["configure", ""])
+            .status
+            .success()
+    );
+    assert!(!session.databases().contains(&long[..301]));
+    let input = fs::read_to_string(session.path("input")).unwrap();
+    assert!(input.starts_with(&format!("token {long}\n")));
+}
+
+#[test]
 fn going_back_from_the_first_question_leaves() {
     let session = Session::new(&sample());
     session.interactive("high", &[Back("vip")]);

@@ -211,6 +211,10 @@ fn every_script_passes_shellcheck() {
     }
     let choice = question("one", "choice", "choices = [\"a\"]");
     check_scripts(&recipe(&choice));
+    check_scripts(&recipe(""));
+    let mut node = recipe(&question("one", "password", "max = 4096"));
+    node.role.kind = Kind::Node;
+    check_scripts(&node);
     check_scripts(&recipe(
         "[hooks]\nconfigure = \"true\"\nremove = \"true\"\npurge = \"true\"",
     ));
@@ -219,10 +223,15 @@ fn every_script_passes_shellcheck() {
 #[test]
 fn a_recipe_without_questions_and_hooks_needs_nothing() {
     let catalogs = Catalogs::embedded();
-    assert!(try_render(&recipe(""), &catalogs).unwrap().is_none());
-    let idle = recipe("[hooks]\nconfigure = \"# nothing yet\\n\\n\"");
+    let agents = |text: &str| {
+        let mut recipe = recipe(text);
+        recipe.role.kind = Kind::Agents;
+        recipe
+    };
+    assert!(try_render(&agents(""), &catalogs).unwrap().is_none());
+    let idle = agents("[hooks]\nconfigure = \"# nothing yet\\n\\n\"");
     assert!(try_render(&idle, &catalogs).unwrap().is_none());
-    let hook = recipe("[hooks]\npurge = \"rm -rf /var/lib/sample\"");
+    let hook = agents("[hooks]\npurge = \"rm -rf /var/lib/sample\"");
     let files = try_render(&hook, &catalogs).unwrap().unwrap();
     assert!(files.config.is_empty() && files.postinst.is_empty() && files.prerm.is_empty());
     assert!(files.postrm.contains("\n    rm -rf /var/lib/sample\n"));

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
+use hapkg::recipe::model::Kind;
+
 use crate::session::{PACKAGE, Session};
 use crate::tools::{question, recipe};
 
@@ -150,6 +152,114 @@ fn removal_runs_its_hook_and_an_upgrade_does_not() {
         assert_eq!(stderr(&output), wanted);
     }
     ended(&session.script("prerm", &["explode"]), 1);
+}
+
+/// The packages whose scripts deal with the service: a role, the node package.
+fn of_cluster() -> [(Session, bool); 2] {
+    [false, true].map(|is_node| {
+        let mut recipe = recipe(&question("a", "string", "optional = true"));
+        if is_node {
+            recipe.role.kind = Kind::Node;
+        }
+        let session = Session::new(&recipe);
+        session.program(&noting(0));
+        (session, is_node)
+    })
+}
+
+const START: &str = "deb-systemd-invoke start ubuntu-ha-setup.service\n";
+
+#[test]
+fn the_service_starts_when_that_was_answered() {
+    for (session, is_node) in of_cluster() {
+        let cluster = session.path("etc/cluster.toml");
+        let enabled = "deb-systemd-helper --quiet was-enabled ubuntu-ha-setup.service\n\
+                       deb-systemd-helper enable ubuntu-ha-setup.service\n";
+        let enabled = if is_node { enabled } else { "" };
+        let reload = "systemctl --system daemon-reload\n";
+        let started = format!("{enabled}{}{START}", if is_node { reload } else { "" });
+        for booted in [false, true] {
+            if booted {
+                session.booted();
+            }
+            for (text, asked_for) in [
+                (None, false),
+                (Some("setup = \"later\"\n"), false),
+                (Some("# setup = \"form\"\nsetup_later = \"join\"\n"), false),
+                (Some("nodes = \"x\"\nsetup = \"form\" # now\n"), true),
+                (Some("  setup='join'\n"), true),
+            ] {
+                match text {
+                    Some(text) => fs::write(&cluster, text).unwrap(),
+                    None => assert!(fs::remove_file(&cluster).is_ok() == booted),
+                }
+                let output = session.script("postinst", &["configure", ""]);
+                ended(&output, 0);
+                let wanted = match (asked_for, booted) {
+                    (false, _) => "",
+                    (true, false) => enabled,
+                    (true, true) => &started,
+                };
+                assert_eq!(session.services(), wanted, "{text:?}, {booted}");
+            }
+        }
+        // Answers that do not fit start nothing.
+        session.program(&noting(1));
+        ended(&session.script("postinst", &["configure", ""]), 0);
+        assert_eq!(session.services(), "");
+    }
+}
+
+#[test]
+fn a_service_that_does_not_start_is_no_failure() {
+    for (session, _) in of_cluster() {
+        session.booted();
+        fs::write(session.path("etc/cluster.toml"), "setup = \"form\"\n").unwrap();
+        for name in ["systemctl", "deb-systemd-helper", "deb-systemd-invoke"] {
+            fs::write(session.path("bin").join(name), "#!/bin/sh\nexit 1\n").unwrap();
+        }
+        ended(&session.script("postinst", &["configure", ""]), 0);
+        ended(&session.script("prerm", &["remove"]), 0);
+        ended(&session.script("postrm", &["remove"]), 0);
+        ended(&session.script("postrm", &["purge"]), 0);
+    }
+}
+
+#[test]
+fn the_cluster_is_asked_before_a_removal() {
+    for (session, is_node) in of_cluster() {
+        let subject = if is_node { "cluster" } else { "sample" };
+        // Without systemd there is no cluster here.
+        session.program(&noting(1));
+        ended(&session.script("prerm", &["remove"]), 0);
+        assert!(!session.path("arguments").exists());
+        session.booted();
+        ended(&session.script("prerm", &["upgrade", "2.0"]), 0);
+        assert!(!session.path("arguments").exists());
+        for (code, wanted) in [(1, 1), (0, 0), (2, 0), (3, 0), (101, 0)] {
+            session.program(&noting(code));
+            ended(&session.script("prerm", &["remove"]), wanted);
+            assert_eq!(read(&session, "arguments"), format!("guard {subject}\n"));
+            let stopped = "deb-systemd-invoke stop ubuntu-ha-setup.service\n";
+            let stopped = if is_node && wanted == 0 { stopped } else { "" };
+            assert_eq!(session.services(), stopped, "{code}");
+        }
+        fs::remove_file(session.path("sbin/ubuntu-ha")).unwrap();
+        ended(&session.script("prerm", &["remove"]), 0);
+    }
+}
+
+#[test]
+fn the_key_of_the_cluster_goes_with_a_purge_only() {
+    for (session, is_node) in of_cluster() {
+        fs::create_dir_all(session.path("state/journal")).unwrap();
+        for arguments in [&["remove"][..], &["upgrade", "2.0"]] {
+            ended(&session.script("postrm", arguments), 0);
+        }
+        assert!(session.path("state/journal").exists());
+        ended(&session.script("postrm", &["purge"]), 0);
+        assert_eq!(session.path("state").exists(), !is_node);
+    }
 }
 
 /// What is left below `etc`.

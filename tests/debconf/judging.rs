@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use hapkg::recipe::answer::{parse_answer, validate};
-use hapkg::recipe::model::{Question, QuestionType, Recipe};
+use hapkg::recipe::model::{Question, QuestionType, Recipe, alternatives};
 use proptest::prelude::*;
 
 use crate::answers::{ADDRESSES, HOSTS, NODES, NUMBERS, PASSWORDS, PATHS, PREFIXES, TEXTS};
@@ -181,19 +181,24 @@ proptest! {
             function(&config, "is"),
             function(&config, "wants_b")
         );
+        let (longer, first) = (format!("{wanted}x"), wanted.split('|').next().unwrap());
+        let answers = [wanted.as_str(), &longer, "", "x", first];
         for (shell, path) in [("dash", "one"), ("bash", "two")] {
             let path = directory.path().join(path);
             fs::write(&path, &script).unwrap();
             let output = Command::new(shell)
                 .arg(&path)
-                .args([&wanted, &format!("{wanted}x"), "", "x"])
+                .args(answers)
                 .current_dir(directory.path())
                 .output()
                 .expect("environment: a shell");
-            let plain = if wanted == "x" { "wanted" } else { "not" };
+            let verdict = |answer: &&str| match alternatives(&wanted).any(|one| one == *answer) {
+                true => "wanted\n",
+                false => "not\n",
+            };
             prop_assert_eq!(
                 String::from_utf8(output.stdout).unwrap(),
-                format!("wanted\nnot\nnot\n{plain}\n")
+                answers.iter().map(verdict).collect::<String>()
             );
             prop_assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
         }
@@ -207,7 +212,7 @@ proptest! {
 fn put_questions(recipe: &Recipe, answers: &[(&str, &str)]) -> Vec<String> {
     let config = render(recipe).config;
     let start = config
-        .find("\n# Whether question $1 is answered $2.")
+        .find("\n# Whether question $1 is answered by one of")
         .unwrap();
     let end = config.find("\nif [ -f \"$file\" ]").unwrap();
     let mut script = String::from("set -e\npackage=p\ndb_get() { case $1 in\n");
@@ -226,7 +231,7 @@ fn put_questions(recipe: &Recipe, answers: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn conditions_hold_as_the_node_program_says() {
     let recipe = recipe(&format!(
-        "{}{}{}{}{}",
+        "{}{}{}{}{}{}{}",
         question("a", "boolean", ""),
         question(
             "b",
@@ -240,6 +245,8 @@ fn conditions_hold_as_the_node_program_says() {
             "string",
             "when = { a = \"true\", c = \"true\" }\noptional = true"
         ),
+        question("f", "boolean", "when = { b = \"x|y\" }"),
+        question("g", "boolean", "when = { b = \"y|\", c = \"|true\" }"),
     ));
     let values = [
         ("a", ["true", "false"]),
@@ -252,7 +259,7 @@ fn conditions_hold_as_the_node_program_says() {
             .enumerate()
             .map(|(bit, (name, values))| (*name, values[choice >> bit & 1]))
             .collect();
-        answers.extend([("d", "true"), ("e", "text")]);
+        answers.extend([("d", "true"), ("e", "text"), ("f", "true"), ("g", "true")]);
         let given = answers
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()))

@@ -38,8 +38,15 @@ impl Session {
             directory: tempfile::tempdir().unwrap(),
         };
         let files = render(recipe);
-        for directory in ["db", "info", "sbin", "etc/roles", "etc/secrets"] {
+        for directory in ["db", "info", "sbin", "bin", "etc/roles", "etc/secrets"] {
             fs::create_dir_all(session.path(directory)).unwrap();
+        }
+        for name in ["systemctl", "deb-systemd-helper", "deb-systemd-invoke"] {
+            let note = format!(
+                "#!/bin/sh\necho \"{name} $*\" >>{}\n",
+                session.path("services").display()
+            );
+            write_program(&session.path("bin").join(name), &note);
         }
         let info = |name: &str| session.path(&format!("info/{PACKAGE}.{name}"));
         fs::write(info("templates"), &files.templates_binary).unwrap();
@@ -48,7 +55,15 @@ impl Session {
         for (name, script) in scripts(&files) {
             let script = script
                 .replace("/etc/ubuntu-ha", &etc)
-                .replace("/usr/sbin/ubuntu-ha", &program);
+                .replace("/usr/sbin/ubuntu-ha", &program)
+                .replace(
+                    "/run/systemd/system",
+                    &session.path("systemd").display().to_string(),
+                )
+                .replace(
+                    "/var/lib/ubuntu-ha",
+                    &session.path("state").display().to_string(),
+                );
             write_program(&info(name), &script);
         }
         let db = session.path("db").display().to_string();
@@ -99,6 +114,13 @@ impl Session {
             .env("DEBIAN_FRONTEND", "noninteractive")
             .env("LC_ALL", "C.UTF-8")
             .env("PERL5LIB", self.path("perl"))
+            .env(
+                "PATH",
+                format!(
+                    "{}:/usr/sbin:/usr/bin:/sbin:/bin",
+                    self.path("bin").display()
+                ),
+            )
             .env_remove("DEBIAN_PRIORITY")
             .env_remove("DEBIAN_HAS_FRONTEND")
             .stdin(Stdio::null());
@@ -199,6 +221,19 @@ impl Session {
             .arg(self.info("config"))
             .args(["configure", ""])
             .env("DEBIAN_FRONTEND", "teletype"));
+    }
+
+    /// Lets the host have been booted with systemd.
+    pub fn booted(&self) {
+        fs::create_dir_all(self.path("systemd")).unwrap();
+    }
+
+    /// What was asked of systemd since the last call.
+    pub fn services(&self) -> String {
+        let path = self.path("services");
+        let asked = fs::read_to_string(&path).unwrap_or_default();
+        let _ = fs::remove_file(path);
+        asked
     }
 
     /// Puts a program in ubuntu-ha's place.

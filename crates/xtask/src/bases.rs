@@ -22,8 +22,8 @@ pub fn plain(suite: &Suite, progress: Progress) -> Result<Base, Stop> {
 }
 
 /// Everything the roles depend on or recommend, tasksel, both frontends, and
-/// debconf-i18n as every installed system has it. It knows no mirror, so a
-/// test downloads nothing.
+/// debconf-i18n and iproute2 as every installed system has them. It knows no
+/// mirror, so a test downloads nothing.
 ///
 /// # Errors
 /// `Failed`: a dependency cannot be installed.
@@ -33,7 +33,7 @@ pub fn roles(world: &World, suite: &Suite, progress: Progress) -> Result<Base, S
     let recommends = foreign(&packages, "Recommends").join(" ");
     let script = format!(
         r#"export DEBIAN_FRONTEND=noninteractive
-set -- {depends} debconf-i18n libterm-readline-gnu-perl locales tasksel whiptail
+set -- {depends} debconf-i18n iproute2 libterm-readline-gnu-perl locales tasksel whiptail
 for package in {recommends}; do
     if [ -n "$(apt-cache madison "$package")" ]; then
         set -- "$@" "$package"

@@ -9,7 +9,8 @@ use crate::bases;
 use crate::machine::Machine;
 use crate::stop::Stop;
 use crate::trials::{
-    build, clean, frontend, lifecycle, lint, preseed, reproduce, scripts, solver, tasks, upgrade,
+    build, clean, cluster, frontend, lifecycle, lint, preseed, reproduce, scripts, solver, tasks,
+    upgrade,
 };
 use crate::world::{ROLES, World};
 
@@ -105,6 +106,7 @@ const TABLE: &[(&str, Spread, When, Run)] = &[
     ("clean", Spread::Some(OTHERS), When::All, clean::install),
     ("lintian", Spread::Suites, When::Always, lint::lintian),
     ("source", Spread::Suites, When::Always, build::roles),
+    ("cluster", Spread::Suites, When::Always, cluster::cluster),
     ("archive", Spread::Suites, When::Always, solver::archive),
     (
         "shellcheck",
@@ -112,7 +114,18 @@ const TABLE: &[(&str, Spread, When, Run)] = &[
         When::Always,
         scripts::shellcheck,
     ),
-    ("reproducible", Spread::Once, When::Always, reproduce::twice),
+    (
+        "reproducible",
+        Spread::Once,
+        When::Always,
+        reproduce::packed_twice,
+    ),
+    (
+        "reproducible-compile",
+        Spread::Once,
+        When::All,
+        reproduce::compiled_twice,
+    ),
     ("signature", Spread::Suites, When::Always, clean::signature),
     ("readline", Spread::Roles, When::Always, frontend::readline),
     (

@@ -42,22 +42,38 @@ fn run_all(all: bool, filter: Option<&str>, reuse: bool, report: &mut Report) ->
 
 /// Formatting, clippy, and every Rust test. Whether to go on.
 fn source_checks(report: &mut Report) -> Result<bool, Stop> {
-    let checks: [&[&str]; 3] = [
-        &["fmt", "--all", "--check"],
-        &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "-D",
-            "warnings",
-        ],
-        &["test", "--workspace", "--quiet"],
+    let checks: [(&str, &[&str]); 4] = [
+        ("cargo fmt", &["fmt", "--all", "--check"]),
+        (
+            "cargo clippy",
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--quiet",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        ),
+        (
+            "cargo clippy, node program",
+            &[
+                "clippy",
+                "--no-default-features",
+                "--bin",
+                "ubuntu-ha",
+                "--quiet",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        ),
+        ("cargo test", &["test", "--workspace", "--quiet"]),
     ];
-    for check in checks {
+    for (name, args) in checks {
         let mut command = cargo();
-        command.args(check);
+        command.args(args);
         say(&words(&command));
         let start = Instant::now();
         let (success, text) = follow(&mut command)?;
@@ -68,7 +84,7 @@ fn source_checks(report: &mut Report) -> Result<bool, Stop> {
             eprintln!("{}", text.trim_end());
             Outcome::Failed(format!("{failed} failed:\n{text}"))
         };
-        report.add(&format!("cargo {}", check[0]), start.elapsed(), outcome);
+        report.add(name, start.elapsed(), outcome);
         if !success {
             return Ok(false);
         }

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -17,21 +16,6 @@ pub fn root() -> PathBuf {
 /// Says one line of progress.
 pub fn say(text: &str) {
     eprintln!("xtask: {text}");
-}
-
-/// Whether this process is root.
-pub fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
-}
-
-/// `program` as root: directly, or through sudo.
-pub fn as_root(program: &str) -> Command {
-    if is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("sudo");
-    command.arg("--").arg(program);
-    command
 }
 
 /// `cargo`, in the repository's root.

@@ -9,7 +9,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::host::{as_root, output, read, say};
+use hapkg::build::chroot::as_root;
+
+use crate::host::{output, read, say};
 use crate::stop::{During, Stop};
 
 /// What building runs on the host itself; the rest happens in chroots. `Some`
@@ -43,6 +45,7 @@ const TESTS: &[(&str, Option<&str>)] = &[
     ("groff", None),
     ("libxml2-utils", None),
     ("lintian", None),
+    ("pacemaker-cli-utils", None),
     ("po-debconf", None),
     ("shellcheck", None),
 ];

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 
 use hapkg::build::chroot;
+use hapkg::failure::Failure;
 
 /// The end of a step other than success.
 #[derive(Debug)]
@@ -48,6 +49,23 @@ impl From<chroot::Error> for Stop {
         match error {
             chroot::Error::Environment(text) => Self::Environment(text),
             chroot::Error::Failed(text) => Self::Failed(text),
+        }
+    }
+}
+
+/// hapkg's own files are what is tested, and this crate calls it rightly.
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Recipes(files) => Self::Failed(
+                files
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            ),
+            Failure::No(text) | Failure::Usage(text) => Self::Failed(text),
+            Failure::Environment(text) => Self::Environment(text),
         }
     }
 }

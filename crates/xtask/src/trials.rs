@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod clean;
+pub mod cluster;
 pub mod frontend;
 pub mod lifecycle;
 pub mod lint;
@@ -13,4 +14,6 @@ pub mod tasks;
 pub mod upgrade;
 
 mod answers;
+mod metadata;
+mod simulate;
 mod snapshot;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use hapkg::build::answers;
 use hapkg::recipe::answer::{Answer, validate};
 use hapkg::recipe::model::{Question, Recipe};
 use hapkg::recipe::{Context, load};
@@ -90,11 +91,11 @@ pub fn prepare(reuse: bool) -> Result<World, Stop> {
     let mut roles = BTreeMap::new();
     for name in ROLES {
         let context = Context { node: Some(&node) };
-        let (cluster, own) = answers(&recipes.join(format!("answers/{name}.toml")))?;
+        let answers = answers(&recipes.join(format!("answers/{name}.toml")))?;
         let role = Role {
             recipe: recipe(&recipes.join(format!("{name}.toml")), context)?,
-            cluster,
-            own,
+            cluster: answers.cluster,
+            own: answers.role,
         };
         roles.insert(name.to_owned(), role);
     }
@@ -230,35 +231,6 @@ fn older(text: &str) -> String {
 
 fn recipe(path: &Path, context: Context) -> Result<Recipe, Stop> {
     load(path, &context).map_err(|problems| Stop::failed(problems.to_string()))
-}
-
-/// Values by question.
-type Answers = BTreeMap<String, String>;
-
-/// The tables `[cluster]` and `[role]` of an answers file, values as debconf
-/// has them.
-fn answers(path: &Path) -> Result<(Answers, Answers), Stop> {
-    let what = format!("reading {}", path.display());
-    let text = fs::read_to_string(path).map_err(|e| Stop::failed(format!("{what}: {e}")))?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|e| Stop::failed(format!("{what}: {e}")))?;
-    let part = |name: &str| -> BTreeMap<String, String> {
-        let Some(toml::Value::Table(values)) = table.get(name) else {
-            return BTreeMap::new();
-        };
-        values
-            .iter()
-            .map(|(name, value)| {
-                let text = match value {
-                    toml::Value::String(text) => text.clone(),
-                    other => other.to_string(),
-                };
-                (name.clone(), text)
-            })
-            .collect()
-    };
-    Ok((part("cluster"), part("role")))
 }
 
 #[cfg(test)]

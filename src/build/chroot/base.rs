@@ -52,9 +52,11 @@ impl Base {
     /// `Failed` with the script's last output; `Environment` where a mirror
     /// could not be reached.
     pub fn layer(&self, script: &str, progress: &dyn Fn(&str)) -> Result<Base, Error> {
-        let key = hash(&[LAYOUT, &self.key, script]);
+        // A layer fits only the very base it was made on.
+        let below = self.layers[0].display().to_string();
+        let key = hash(&[LAYOUT, &self.key, &below, script]);
         let (mut layers, mut held) = (self.layers.clone(), self._held.clone());
-        let (dir, lock) = cached(&self.suite, &key, |dir| {
+        let (dir, lock) = cached(&self.suite, &key, progress, |dir| {
             let made = dir.join("made");
             for name in ["upper", "work", "made"] {
                 make_dir(&dir.join(name))?;
@@ -78,6 +80,38 @@ impl Base {
             _held: held,
         })
     }
+
+    /// A hash over name and version of every package installed in it.
+    ///
+    /// # Errors
+    /// `Environment`: dpkg's status file cannot be read.
+    pub fn packages_hash(&self) -> Result<String, Error> {
+        let paths = self
+            .layers
+            .iter()
+            .map(|layer| layer.join("var/lib/dpkg/status"));
+        let path = paths
+            .into_iter()
+            .find(|path| path.is_file())
+            .ok_or_else(|| {
+                Error::Environment(format!("a {} chroot has no dpkg status", self.suite))
+            })?;
+        let status = fs::read_to_string(&path)
+            .map_err(|e| Error::Environment(format!("reading {}: {e}", path.display())))?;
+        Ok(hash(&versions(&status)))
+    }
+}
+
+/// The lines of dpkg's status file that name packages, their state and version.
+fn versions(status: &str) -> Vec<&str> {
+    status
+        .lines()
+        .filter(|line| {
+            ["Package: ", "Status: ", "Version: "]
+                .iter()
+                .any(|field| line.starts_with(field))
+        })
+        .collect()
 }
 
 fn run_layer(root: &Path, script: &str, progress: &dyn Fn(&str)) -> Result<(), Error> {
@@ -124,7 +158,7 @@ pub fn base(suite: &Suite, include: &[&str], progress: &dyn Fn(&str)) -> Result<
         &mirror.join("\n"),
         FINISH,
     ]);
-    let (dir, lock) = cached(suite.name, &key, |dir| {
+    let (dir, lock) = cached(suite.name, &key, progress, |dir| {
         progress(&format!("making a {} chroot", suite.name));
         let root = dir.join("root");
         let mut command = as_root("mmdebstrap");
@@ -164,10 +198,12 @@ pub fn base(suite: &Suite, include: &[&str], progress: &dyn Fn(&str)) -> Result<
 }
 
 /// The youngest cached directory of that key, or what `make` puts into a new
-/// one. The file returned holds a shared lock on it.
+/// one. Where the environment lets no new one be made, an old one serves on.
+/// The file returned holds a shared lock on it.
 fn cached(
     suite: &str,
     key: &str,
+    progress: &dyn Fn(&str),
     make: impl FnOnce(&Path) -> Result<(), Error>,
 ) -> Result<(PathBuf, std::sync::Arc<File>), Error> {
     let chroots = cache_dir()?.join("chroots");
@@ -182,46 +218,80 @@ fn cached(
     turn.lock().map_err(|e| locking(&turn_path, e))?;
 
     let now = seconds(SystemTime::now());
-    let (mut found, stale) = generations(&chroots, &stem, now)?;
-    for path in stale {
-        let lock = lock_file(&path.with_extension("use"))?;
-        if lock.try_lock().is_ok() {
-            unmount(&path.join("made"))?;
-            remove_tree(&path)?;
-            let _ = fs::remove_file(path.with_extension("use"));
+    let mut found = generations(&chroots, &stem, now)?;
+    let dir = match found.fresh.pop() {
+        Some(dir) => dir,
+        None => match (made(&chroots, &stem, now, make), found.old.last()) {
+            (Err(Error::Environment(why)), Some(old)) => {
+                progress(&format!("using an old {suite} chroot: {why}"));
+                old.clone()
+            }
+            (other, _) => other?,
+        },
+    };
+    for path in found.old.iter().chain(&found.broken) {
+        if *path != dir {
+            discard(path)?;
         }
     }
-    let dir = match found.pop() {
-        Some(dir) => dir,
-        None => {
-            let partial = chroots.join(format!("{stem}-{now}.partial"));
-            make_dir(&partial)?;
-            if let Err(error) = make(&partial) {
-                remove_tree(&partial)?;
-                return Err(error);
-            }
-            let dir = chroots.join(format!("{stem}-{now}"));
-            fs::rename(&partial, &dir)
-                .map_err(|e| Error::Environment(format!("renaming {}: {e}", partial.display())))?;
-            dir
+    for path in forgotten(&chroots, now)? {
+        if path != dir {
+            discard(&path)?;
         }
-    };
+    }
     let in_use = dir.with_extension("use");
     let lock = lock_file(&in_use)?;
     lock.lock_shared().map_err(|e| locking(&in_use, e))?;
     Ok((dir, std::sync::Arc::new(lock)))
 }
 
-/// Directories of a key: those young enough, oldest first, and the rest, which
-/// killed runs and time left behind.
-fn generations(
+/// A new directory of that key, whole or not at all.
+fn made(
     chroots: &Path,
     stem: &str,
     now: u64,
-) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+    make: impl FnOnce(&Path) -> Result<(), Error>,
+) -> Result<PathBuf, Error> {
+    let partial = chroots.join(format!("{stem}-{now}.partial"));
+    make_dir(&partial)?;
+    if let Err(error) = make(&partial) {
+        remove_tree(&partial)?;
+        return Err(error);
+    }
+    let dir = chroots.join(format!("{stem}-{now}"));
+    fs::rename(&partial, &dir)
+        .map_err(|e| Error::Environment(format!("renaming {}: {e}", partial.display())))?;
+    Ok(dir)
+}
+
+/// Takes a directory away, unless a run uses it.
+fn discard(path: &Path) -> Result<(), Error> {
+    let in_use = path.with_extension("use");
+    let lock = lock_file(&in_use)?;
+    if lock.try_lock().is_ok() {
+        unmount(&path.join("made"))?;
+        remove_tree(path)?;
+        let _ = fs::remove_file(in_use);
+    }
+    Ok(())
+}
+
+/// The directories of a key.
+#[derive(Debug, Default)]
+struct Generations {
+    /// Young enough, the oldest first.
+    fresh: Vec<PathBuf>,
+    /// Whole, but older than [`BASE_AGE`], the oldest first.
+    old: Vec<PathBuf>,
+    /// What killed runs left behind.
+    broken: Vec<PathBuf>,
+}
+
+fn generations(chroots: &Path, stem: &str, now: u64) -> Result<Generations, Error> {
     let failed =
         |e: std::io::Error| Error::Environment(format!("reading {}: {e}", chroots.display()));
-    let (mut fresh, mut stale) = (Vec::new(), Vec::new());
+    let mut whole = Vec::new();
+    let mut found = Generations::default();
     for entry in fs::read_dir(chroots).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if !path.is_dir() {
@@ -235,12 +305,38 @@ fn generations(
             continue;
         };
         match rest.parse::<u64>() {
-            Ok(made) if now.saturating_sub(made) < BASE_AGE.as_secs() => fresh.push((made, path)),
-            _ => stale.push(path),
+            Ok(made) => whole.push((made, path)),
+            Err(_) => found.broken.push(path),
         }
     }
-    fresh.sort();
-    Ok((fresh.into_iter().map(|(_, path)| path).collect(), stale))
+    whole.sort();
+    for (made, path) in whole {
+        if now.saturating_sub(made) < BASE_AGE.as_secs() {
+            found.fresh.push(path);
+        } else {
+            found.old.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Directories of whatever key that nobody made anew when their time was over.
+fn forgotten(chroots: &Path, now: u64) -> Result<Vec<PathBuf>, Error> {
+    let failed =
+        |e: std::io::Error| Error::Environment(format!("reading {}: {e}", chroots.display()));
+    let mut found = Vec::new();
+    for entry in fs::read_dir(chroots).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let made = name
+            .and_then(|name| name.rsplit('-').next())
+            .and_then(|time| time.parse::<u64>().ok());
+        let over = made.is_some_and(|made| now.saturating_sub(made) > 2 * BASE_AGE.as_secs());
+        if over && path.is_dir() {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 /// What mmdebstrap is told after the suite's name: the mirror that
@@ -306,7 +402,7 @@ fn seconds(time: SystemTime) -> u64 {
 mod tests {
     use std::fs;
 
-    use super::{generations, hash, mirror};
+    use super::{forgotten, generations, hash, mirror, versions};
     use crate::recipe::suite::find;
 
     #[test]
@@ -334,27 +430,53 @@ mod tests {
     }
 
     #[test]
-    fn old_and_broken_generations_are_stale() {
+    fn generations_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
         let now = 10_000_000;
         for name in [
             "noble-k-9999000",
             "noble-k-9999500",
+            "noble-k-9000000",
             "noble-k-1",
             "noble-k-9999900.partial",
             "noble-other-9999999",
+            "noble-other-9000000",
+            "noble-gone-2",
         ] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
-        let (fresh, mut stale) = generations(dir.path(), "noble-k", now).unwrap();
-        stale.sort();
+        fs::write(dir.path().join("noble-k-1.use"), "").unwrap();
+        let found = generations(dir.path(), "noble-k", now).unwrap();
         let names = |paths: &[std::path::PathBuf]| -> Vec<String> {
-            paths
+            let mut names: Vec<String> = paths
                 .iter()
                 .map(|path| path.file_name().unwrap().to_string_lossy().into())
-                .collect()
+                .collect();
+            names.sort();
+            names
         };
-        assert_eq!(names(&fresh), ["noble-k-9999000", "noble-k-9999500"]);
-        assert_eq!(names(&stale), ["noble-k-1", "noble-k-9999900.partial"]);
+        assert_eq!(
+            found.fresh.last(),
+            Some(&dir.path().join("noble-k-9999500"))
+        );
+        assert_eq!(names(&found.fresh), ["noble-k-9999000", "noble-k-9999500"]);
+        assert_eq!(found.old.last(), Some(&dir.path().join("noble-k-9000000")));
+        assert_eq!(names(&found.old), ["noble-k-1", "noble-k-9000000"]);
+        assert_eq!(names(&found.broken), ["noble-k-9999900.partial"]);
+        let forgotten = forgotten(dir.path(), now).unwrap();
+        assert_eq!(names(&forgotten), ["noble-gone-2", "noble-k-1"]);
+    }
+
+    #[test]
+    fn versions_of_packages_are_seen() {
+        let status = "Package: rustc\nStatus: install ok installed\nVersion: 1.85.0\nDescription: x\n Version: y\n";
+        assert_eq!(
+            versions(status),
+            [
+                "Package: rustc",
+                "Status: install ok installed",
+                "Version: 1.85.0"
+            ]
+        );
     }
 }

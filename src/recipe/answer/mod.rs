@@ -13,10 +13,14 @@ use std::net::IpAddr;
 use super::model::{Question, QuestionType};
 use super::suggest;
 
-pub use set::{AnswerProblem, Answers, validate};
+pub use network::node_list;
+pub use set::{AnswerProblem, Answers, holds, validate};
 
-/// Longest answer, in bytes.
+/// Longest answer in bytes, where its question sets no other limit.
 const LONGEST: usize = 255;
+
+/// Shortest password, in bytes.
+pub const SHORTEST_PASSWORD: usize = 8;
 
 /// A valid answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +103,7 @@ impl fmt::Display for Node {
 /// [`validate`] to say.
 pub fn parse_answer(question: &Question, text: &str) -> Result<Answer, String> {
     if question.kind == QuestionType::Password {
-        return password(text).map(Answer::Password);
+        return password(text, longest(question)).map(Answer::Password);
     }
     if text.chars().any(char::is_control) {
         return Err("holds a control character; write one line of plain text".into());
@@ -109,9 +113,10 @@ pub fn parse_answer(question: &Question, text: &str) -> Result<Answer, String> {
         return Err(format!("is empty; write {}", expected(question)));
     }
     // A node list is bounded by its number of nodes.
-    if text.len() > LONGEST && question.kind != QuestionType::NodeList {
+    let longest = longest(question);
+    if text.len() > longest && question.kind != QuestionType::NodeList {
         return Err(format!(
-            "is longer than {LONGEST} bytes; write a shorter one"
+            "is longer than {longest} bytes; write a shorter one"
         ));
     }
     match question.kind {
@@ -131,6 +136,14 @@ pub fn parse_answer(question: &Question, text: &str) -> Result<Answer, String> {
         QuestionType::Text => plain_text(text).map(Answer::Text),
         QuestionType::Password => unreachable!("answered above"),
     }
+}
+
+/// Longest answer in bytes.
+fn longest(question: &Question) -> usize {
+    let limit = question.max.filter(|_| question.kind.has_length());
+    limit
+        .and_then(|max| usize::try_from(max).ok())
+        .unwrap_or(LONGEST)
 }
 
 /// What a valid answer looks like, to stand behind "write".
@@ -159,13 +172,17 @@ fn expected(question: &Question) -> String {
             format!("one of {}", choices.join(", "))
         }
         QuestionType::Boolean => "`true` or `false`".into(),
-        QuestionType::Password => format!("8 to {LONGEST} printable ASCII characters"),
+        QuestionType::Password => printable(longest(question)),
         QuestionType::Text => "one line without quotes and backslashes".into(),
     }
 }
 
-fn password(text: &str) -> Result<Secret, String> {
-    let instead = format!("write 8 to {LONGEST} printable ASCII characters");
+fn printable(longest: usize) -> String {
+    format!("{SHORTEST_PASSWORD} to {longest} printable ASCII characters")
+}
+
+fn password(text: &str, longest: usize) -> Result<Secret, String> {
+    let instead = format!("write {}", printable(longest));
     if text.is_empty() {
         return Err(format!("is empty; {instead}"));
     }
@@ -174,10 +191,10 @@ fn password(text: &str) -> Result<Secret, String> {
             "holds a character that is not printable ASCII; {instead}"
         ));
     }
-    if text.len() < 8 {
+    if text.len() < SHORTEST_PASSWORD {
         return Err(format!("is too short; {instead}"));
     }
-    if text.len() > LONGEST {
+    if text.len() > longest {
         return Err(format!("is too long; {instead}"));
     }
     if text.starts_with(' ') || text.ends_with(' ') {

@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Answer, Node};
 
-/// Nodes a cluster may have: corosync is tested up to 32.
-const NODES: std::ops::RangeInclusive<usize> = 2..=32;
+/// Nodes a cluster may have: one, until others are admitted or when they have
+/// left; corosync is tested up to 32.
+const NODES: std::ops::RangeInclusive<usize> = 1..=32;
 
 /// Links per node that the roles use.
 const LINKS: usize = 2;
@@ -136,7 +137,11 @@ pub(super) fn host_name(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
-pub(super) fn node_list(text: &str) -> Result<Vec<Node>, String> {
+/// `NAME=ADDRESS` for each node, further links after commas.
+///
+/// # Errors
+/// What is wrong and what to write instead.
+pub fn node_list(text: &str) -> Result<Vec<Node>, String> {
     let mut nodes: Vec<Node> = Vec::new();
     let (mut names, mut addresses) = (BTreeSet::new(), BTreeSet::new());
     for entry in text.split_whitespace() {
@@ -174,9 +179,8 @@ pub(super) fn node_list(text: &str) -> Result<Vec<Node>, String> {
     same_links(&nodes)?;
     if !NODES.contains(&nodes.len()) {
         return Err(format!(
-            "names {} node{}; write {} to {} of them",
+            "names {} nodes; write {} to {} of them",
             nodes.len(),
-            if nodes.len() == 1 { "" } else { "s" },
             NODES.start(),
             NODES.end()
         ));

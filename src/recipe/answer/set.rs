@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Answer, expected, parse_answer};
-use crate::recipe::model::{Question, QuestionType};
+use crate::recipe::model::{Question, QuestionType, alternatives};
 use crate::recipe::suggest;
 
 /// Valid answers by question name. A question that was not asked, or an
@@ -50,7 +50,7 @@ pub fn validate(
             undecided.insert(question.name.clone());
             continue;
         }
-        if !is_asked(question, &answers) {
+        if !holds(&question.when, &answers) {
             continue;
         }
         let text = given.get(&question.name).or(question.default.as_ref());
@@ -93,11 +93,12 @@ pub fn validate(
     }
 }
 
-/// Whether every `when` of the question holds; a question that was not asked
-/// itself, or was left empty, equals only the empty text.
-fn is_asked(question: &Question, answers: &Answers) -> bool {
-    question.when.iter().all(|(name, wanted)| {
+/// Whether a `when` holds: every question it names has one of the answers it
+/// gives. A question that was not asked itself, or was left empty, equals only
+/// the empty text.
+pub fn holds(when: &BTreeMap<String, String>, answers: &Answers) -> bool {
+    when.iter().all(|(name, wanted)| {
         let answer = answers.get(name).map(Answer::text).unwrap_or_default();
-        answer == *wanted
+        alternatives(wanted).any(|one| one == answer)
     })
 }

@@ -1,14 +1,18 @@
 //! `[[question]]`: what debconf can ask and the node program can check.
 
 use super::{Checker, text, wrong_and_remedy};
-use crate::recipe::answer::parse_answer;
+use crate::recipe::answer::{SHORTEST_PASSWORD, parse_answer};
 use crate::recipe::document::{Step, at};
-use crate::recipe::model::{Question, QuestionType};
+use crate::recipe::model::{Question, QuestionType, alternatives};
 use crate::recipe::suggest;
 use crate::recipe::template::CLUSTER;
 
 /// Longest prompt (lintian: too-long-short-description-in-templates).
 const PROMPT: usize = 75;
+
+/// What may limit the length of an answer, in bytes: a password is no shorter,
+/// and debconf's frontends take no longer line.
+const LENGTHS: std::ops::RangeInclusive<i64> = SHORTEST_PASSWORD as i64..=4096;
 
 /// Most lines of help on an 80-column terminal (debconf-devel(7)).
 const HELP_LINES: usize = 20;
@@ -246,37 +250,58 @@ fn choices(checker: &mut Checker, index: usize, question: &Question) {
             );
         } else if choice.is_empty()
             || choice.trim() != choice
-            || choice.contains(['"', '\'', '\\', '`', '$'])
+            || choice.contains(['"', '\'', '\\', '`', '$', '|'])
             || choice.chars().count() > 60
         {
             checker.value(
                 path,
                 "the value cannot be offered",
-                "write up to 60 characters, without quotes, `\\`, `$` and outer blanks",
+                "write up to 60 characters, without quotes, `\\`, `$`, `|` and outer blanks",
             );
         }
     }
 }
 
 fn range(checker: &mut Checker, index: usize, question: &Question) {
-    if question.kind != QuestionType::Integer {
-        for (key, bound) in [("min", question.min), ("max", question.max)] {
-            if bound.is_some() {
-                checker.key(
-                    at!["question", index, key],
-                    format!("only an integer has `{key}`"),
-                    "take it out, or write type = \"integer\"",
-                );
-            }
-        }
-    } else if let (Some(min), Some(max)) = (question.min, question.max) {
-        if min > max {
+    let integer = question.kind == QuestionType::Integer;
+    if question.min.is_some() && !integer {
+        checker.key(
+            at!["question", index, "min"],
+            "only an integer has `min`",
+            "take it out, or write type = \"integer\"",
+        );
+    }
+    let Some(max) = question.max else {
+        return;
+    };
+    let path = at!["question", index, "max"];
+    if question.kind.has_length() {
+        if !LENGTHS.contains(&max) {
             checker.value(
-                at!["question", index, "min"],
-                format!("no number is at least {min} and at most {max}"),
-                "exchange `min` and `max`",
+                path,
+                format!("an answer cannot be limited to {max} bytes"),
+                format!(
+                    "write a length from {} to {}",
+                    LENGTHS.start(),
+                    LENGTHS.end()
+                ),
             );
         }
+    } else if !integer {
+        checker.key(
+            path,
+            "only an integer, a password and a string have `max`",
+            "take it out, or write type = \"integer\"",
+        );
+    } else if question.min.is_some_and(|min| min > max) {
+        checker.value(
+            at!["question", index, "min"],
+            format!(
+                "no number is at least {} and at most {max}",
+                question.min.unwrap_or_default()
+            ),
+            "exchange `min` and `max`",
+        );
     }
 }
 
@@ -316,7 +341,8 @@ fn when(checker: &mut Checker, index: usize, question: &Question) {
     }
 }
 
-/// `when` of a question or a resource: one of these questions has this answer.
+/// `when` of a question or a resource: one of these questions has one of these
+/// answers.
 pub(super) fn condition(
     checker: &mut Checker,
     path: &[Step],
@@ -350,23 +376,26 @@ pub(super) fn condition(
         );
         return;
     }
-    if value.is_empty() && asked.optional {
-        return;
-    }
-    match parse_answer(asked, value) {
-        Ok(answer) if answer.text() == value => {}
-        Ok(answer) => checker.value(
-            path,
-            format!("`{name}` is never {value:?}"),
-            format!("write it as answers are kept: {:?}", answer.text()),
-        ),
-        Err(message) => {
-            let (wrong, remedy) = wrong_and_remedy(&message);
-            checker.value(
+    for (index, one) in alternatives(value).enumerate() {
+        if alternatives(value).take(index).any(|other| other == one) {
+            checker.value(path, format!("{one:?} stands there twice"), "keep one");
+            continue;
+        }
+        if one.is_empty() && asked.optional {
+            continue;
+        }
+        let never = format!("`{name}` is never {one:?}");
+        match parse_answer(asked, one) {
+            Ok(answer) if answer.text() == one => {}
+            Ok(answer) => checker.value(
                 path,
-                format!("`{name}` is never {value:?}: {wrong}"),
-                remedy,
-            );
+                never,
+                format!("write it as answers are kept: {:?}", answer.text()),
+            ),
+            Err(message) => {
+                let (wrong, remedy) = wrong_and_remedy(&message);
+                checker.value(path, format!("{never}: {wrong}"), remedy);
+            }
         }
     }
 }

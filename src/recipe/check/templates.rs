@@ -145,13 +145,13 @@ fn check_reference(
             "leave the password out; what needs it reads its file under /etc/ubuntu-ha/secrets",
         ),
         _ if !kinds.contains(&question.kind) => {
-            let wanted: Vec<&str> = kinds.iter().map(|kind| kind_name(*kind)).collect();
+            let wanted: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
             checker.part(
                 path,
                 part,
                 format!(
                     "an answer of type {} cannot stand here",
-                    kind_name(question.kind)
+                    question.kind.name()
                 ),
                 format!("refer to a question of type {}", wanted.join(" or ")),
             );
@@ -162,21 +162,4 @@ fn check_reference(
 
 fn is_question(questions: Option<&Vec<Question>>, name: &str) -> bool {
     questions.is_some_and(|all| all.iter().any(|question| question.name == name))
-}
-
-/// The type as a recipe spells it.
-fn kind_name(kind: QuestionType) -> &'static str {
-    match kind {
-        QuestionType::Address => "address",
-        QuestionType::AddressPrefix => "address/prefix",
-        QuestionType::HostName => "host-name",
-        QuestionType::NodeList => "node-list",
-        QuestionType::BlockDevice => "block-device",
-        QuestionType::Path => "path",
-        QuestionType::Integer => "integer",
-        QuestionType::Choice => "choice",
-        QuestionType::Boolean => "boolean",
-        QuestionType::Password => "password",
-        QuestionType::Text => "string",
-    }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tera::{Context, Delimiters, Tera};
 
 use super::Error;
-use crate::recipe::model::{Kind, Priority, Question, QuestionType, Recipe};
+use crate::recipe::model::{Kind, Priority, Question, QuestionType, Recipe, alternatives};
 use crate::recipe::view::SuiteView;
 use crate::render::text;
 
@@ -16,6 +16,9 @@ macro_rules! templates {
         [$(($name, include_str!(concat!("../../../debian-templates/", $name, ".tera")))),*]
     };
 }
+
+/// The unit of the node package that forms and joins clusters.
+pub const SETUP_UNIT: &str = "ubuntu-ha-setup.service";
 
 static TERA: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::new();
@@ -42,12 +45,18 @@ pub fn render<T: Serialize>(name: &str, facts: &T) -> Result<String, Error> {
 }
 
 pub fn postinst(view: &SuiteView) -> Result<String, Error> {
-    let asks = !view.recipe.question.is_empty();
-    script("postinst", view, asks, &view.recipe.hooks.configure)
+    let needed = !view.recipe.question.is_empty() || is_of_cluster(view);
+    script("postinst", view, needed, &view.recipe.hooks.configure)
 }
 
 pub fn prerm(view: &SuiteView) -> Result<String, Error> {
-    script("prerm", view, false, &view.recipe.hooks.remove)
+    let needed = is_of_cluster(view);
+    script("prerm", view, needed, &view.recipe.hooks.remove)
+}
+
+/// Whether a running cluster may depend on the package.
+fn is_of_cluster(view: &SuiteView) -> bool {
+    matches!(view.recipe.role.kind, Kind::Role | Kind::Node)
 }
 
 pub fn postrm(view: &SuiteView) -> Result<String, Error> {
@@ -69,6 +78,11 @@ fn script(
         questions: Vec<&'a str>,
         passwords: Vec<&'a str>,
         hook: String,
+        /// A running cluster may depend on the package.
+        cluster: bool,
+        /// The package has the service that forms and joins clusters.
+        node: bool,
+        unit: &'static str,
     }
     let hook = body(name, hook)?;
     if !needed && hook.is_empty() {
@@ -79,6 +93,9 @@ fn script(
         questions: names(view.recipe, |_| true),
         passwords: names(view.recipe, |q| q.kind == QuestionType::Password),
         hook,
+        cluster: is_of_cluster(view),
+        node: view.recipe.role.kind == Kind::Node,
+        unit: SETUP_UNIT,
     };
     render(name, &facts)
 }
@@ -103,6 +120,10 @@ pub fn config(view: &SuiteView) -> Result<String, Error> {
         stored: Vec<&'a str>,
         passwords: Vec<&'a str>,
         types: BTreeSet<&'static str>,
+        /// A question bounds its answers.
+        limits: bool,
+        /// A condition is content with several answers.
+        alternatives: bool,
         errors: Vec<String>,
         conditions: Vec<Condition<'a>>,
         states: Vec<State<'a>>,
@@ -128,6 +149,12 @@ pub fn config(view: &SuiteView) -> Result<String, Error> {
         stored: names(recipe, |q| q.kind != QuestionType::Password),
         passwords: names(recipe, |q| q.kind == QuestionType::Password),
         types: recipe.question.iter().filter_map(judged).collect(),
+        limits: recipe.question.iter().any(|q| !limits(q).is_empty()),
+        alternatives: recipe
+            .question
+            .iter()
+            .flat_map(|q| q.when.values())
+            .any(|wanted| alternatives(wanted).count() > 1),
         errors: error_names(recipe),
         conditions,
         states,
@@ -250,17 +277,18 @@ fn command(question: &Question) -> String {
     let Some(kind) = judged(question) else {
         return format!("put {priority} {name} || true");
     };
-    let mut command = format!("ask {need} {priority} {name} {kind}");
-    if question.kind == QuestionType::Integer {
-        let limits = match (question.min, question.max) {
-            (None, None) => String::new(),
-            (Some(min), None) => format!(" {min}"),
-            (None, Some(max)) => format!(" '' {max}"),
-            (Some(min), Some(max)) => format!(" {min} {max}"),
-        };
-        command.push_str(&limits);
+    format!("ask {need} {priority} {name} {kind}{}", limits(question))
+}
+
+/// The limits of an answer as words behind the command, the smaller first.
+fn limits(question: &Question) -> String {
+    match (question.min, question.max) {
+        _ if question.kind != QuestionType::Integer && !question.kind.has_length() => String::new(),
+        (None, None) => String::new(),
+        (Some(min), None) => format!(" {min}"),
+        (None, Some(max)) => format!(" '' {max}"),
+        (Some(min), Some(max)) => format!(" {min} {max}"),
     }
-    command
 }
 
 /// A shell list that holds when the question is to be asked. A question that
@@ -287,8 +315,10 @@ fn condition(recipe: &Recipe, question: &Question) -> Result<String, Error> {
             });
         }
         refuse_token(&place(), wanted)?;
-        let is = format!("is {name} {}", text::shell(wanted));
-        tests.push(match (earlier.when.is_empty(), wanted.is_empty()) {
+        let words: Vec<String> = alternatives(wanted).map(text::shell).collect();
+        let is = format!("is {name} {}", words.join(" "));
+        let empty = alternatives(wanted).any(str::is_empty);
+        tests.push(match (earlier.when.is_empty(), empty) {
             (true, _) => is,
             (false, false) => format!("wants_{name} && {is}"),
             (false, true) => format!("{{ ! wants_{name} || {is}; }}"),

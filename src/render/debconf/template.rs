@@ -160,7 +160,7 @@ fn error(name: &str) -> (&'static str, &'static str) {
         ),
         "invalid_node_list" => (
             "Invalid list of nodes",
-            "\"${value}\" is not a list of nodes. Please enter 2 to 32 nodes separated by spaces, \
+            "\"${value}\" is not a list of nodes. Please enter 1 to 32 nodes separated by spaces, \
              each with its own address, such as alpha=192.0.2.11 beta=192.0.2.12. A second \
              address of every node goes behind a comma.",
         ),
@@ -180,13 +180,13 @@ fn error(name: &str) -> (&'static str, &'static str) {
         ),
         "invalid_password" => (
             "Unsuitable password",
-            "Please enter 8 to 255 printable ASCII characters, the first and the last of them not \
-             a space.",
+            "Please enter 8 to ${longest} printable ASCII characters, the first and the last of \
+             them not a space.",
         ),
         _ => (
             "Invalid text",
-            "\"${value}\" cannot be used. Please enter at most 255 characters on one line, \
-             without quotation marks, grave accents and backslashes.",
+            "\"${value}\" cannot be used. Please enter at most ${longest} characters on one \
+             line, without quotation marks, grave accents and backslashes.",
         ),
     }
 }

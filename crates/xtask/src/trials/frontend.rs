@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use hapkg::build::chroot::Network;
-use hapkg::recipe::model::{Priority, Question, QuestionType};
+use hapkg::recipe::model::{Priority, Question, QuestionType, alternatives};
 use hapkg::render::debconf::Catalogs;
 
 use super::{answers, snapshot};
@@ -46,7 +46,8 @@ fn shown<'a>(questions: &'a [Question], given: &BTreeMap<String, String>) -> Vec
         question.when.iter().all(|(name, wanted)| {
             questions
                 .iter()
-                .any(|other| other.name == *name && answer(other) == *wanted)
+                .filter(|other| other.name == *name)
+                .any(|other| alternatives(wanted).any(|one| one == answer(other)))
         })
     };
     questions
@@ -318,6 +319,9 @@ mod tests {
         };
         assert!(names("ipmi").contains(&"ipmi_user".into()));
         assert!(!names("sbd").contains(&"ipmi_user".into()));
+        let both = names("ipmi-then-sbd");
+        assert!(both.contains(&"ipmi_user".into()) && both.contains(&"sbd_device".into()));
+        assert!(!names("later").contains(&"join_token".into()));
         assert!(!names("sbd").contains(&"token".into()));
     }
 
@@ -331,7 +335,7 @@ mod tests {
             .find(|one| one.name == "fencing")
             .unwrap();
         assert_eq!(keys(fencing, "later"), "\r");
-        assert_eq!(keys(fencing, "sbd"), "\u{1b}[B\u{1b}[B\r");
+        assert_eq!(keys(fencing, "sbd"), "\u{1b}[B\u{1b}[B\u{1b}[B\r");
         assert_eq!(typed(fencing, "sbd"), "\u{1}\u{b}sbd\r");
     }
 }

@@ -23,7 +23,14 @@ pub fn preseed(case: &Case) -> Result<(), Stop> {
         snapshot::only_changed(
             &before,
             &installed,
-            &["/etc/ubuntu-ha", "/usr/", "/var/lib/ubuntu-ha"],
+            &[
+                "/etc/ubuntu-ha",
+                "/usr/",
+                "/var/lib/ubuntu-ha",
+                // The service is enabled where the cluster is to be formed.
+                "/etc/systemd/system/multi-user.target.wants/ubuntu-ha-setup.service",
+                "/var/lib/systemd/deb-systemd-helper-enabled/",
+            ],
         )?;
 
         let ours = machine.sh("dpkg-query -W -f '${Package} ' 'ubuntu-ha-*'")?;

@@ -98,6 +98,7 @@ fn desired(storage: Vec<Storage>) -> Desired {
         storage,
         fencing: Fencing::AcceptSplitBrain,
         roles: Vec::new(),
+        resources: Vec::new(),
         notes: Vec::new(),
     }
 }

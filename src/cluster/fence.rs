@@ -1,0 +1,286 @@
+//! Fence devices, their levels, and which of two halves dies.
+
+use std::collections::BTreeMap;
+
+use super::cib;
+use super::refuse::Refusals;
+use super::settings::{Choice, Settings, question};
+use super::xml::Element;
+use super::{FenceDevice, Fencing};
+use crate::recipe::answer::Answer;
+
+/// Fencing as it shall be.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub fencing: Fencing,
+    /// Shared disk of sbd.
+    pub sbd_disk: Option<String>,
+    /// Watchdog of sbd, where sbd is used at all.
+    pub sbd_watchdog: Option<String>,
+}
+
+/// How long a half of a pair waits before it shoots.
+struct Delays {
+    /// Where the nodes do the same work, the first one is shot this much later.
+    first: &'static str,
+    /// More than twice that (pacemaker-controld(7)), for the node whose
+    /// resources have the higher priority. A takeover from a node that did the
+    /// work takes as much longer.
+    priority: &'static str,
+}
+
+/// A management controller on the wire, or a message on a disk, acts at once.
+const NEAR: Delays = Delays {
+    first: "2s",
+    priority: "5s",
+};
+
+/// A hypervisor or a cloud is asked, and takes its time.
+const FAR: Delays = Delays {
+    first: "4s",
+    priority: "10s",
+};
+
+/// A device that was out of reach for a while is tried again soon, and never
+/// given up: a node whose device is banned everywhere cannot be fenced.
+const META: [(&str, &str); 2] = [
+    ("failure-timeout", "2min"),
+    ("migration-threshold", "INFINITY"),
+];
+
+const WATCHDOG: &str = "/dev/watchdog";
+
+impl Plan {
+    /// What stands in for a plan that was refused.
+    fn none() -> Self {
+        Self {
+            fencing: Fencing::AcceptSplitBrain,
+            sbd_disk: None,
+            sbd_watchdog: None,
+        }
+    }
+
+    pub fn devices(&self) -> &[FenceDevice] {
+        match &self.fencing {
+            Fencing::Devices(devices) => devices,
+            _ => &[],
+        }
+    }
+}
+
+/// Full names of the agents that the answers to `fencing` need.
+pub(super) fn agents(settings: &Settings) -> Vec<String> {
+    let mut names = Vec::new();
+    if settings.fencing.ipmi() {
+        names.push("fence_ipmilan".to_owned());
+    }
+    if settings.fencing.agent() {
+        names.extend(settings.text(question::FENCE_AGENT));
+    }
+    if settings.fencing.sbd() && settings.text(question::SBD_DEVICE).is_some() {
+        names.push("fence_sbd".to_owned());
+    }
+    names.iter().map(|name| format!("stonith:{name}")).collect()
+}
+
+/// Reads the answers about fencing.
+pub(super) fn plan(settings: &Settings, refusals: &mut Refusals) -> Plan {
+    let choice = settings.fencing;
+    if matches!(choice, Choice::Later | Choice::AcceptSplitBrain) {
+        return Plan::none();
+    }
+    let disk = settings.text(question::SBD_DEVICE);
+    let watchdog = settings
+        .text(question::SBD_WATCHDOG)
+        .unwrap_or_else(|| WATCHDOG.into());
+    let mut devices = Vec::new();
+    let mut level = 1;
+    if choice.ipmi() {
+        devices.extend(controllers(settings, level, refusals));
+        level += 1;
+    }
+    if choice.agent() {
+        devices.extend(super::fence_agent::devices(settings, level, refusals));
+    }
+    if choice.sbd() {
+        match &disk {
+            Some(disk) => devices.push(disk_device(settings, disk, level)),
+            None if choice == Choice::Sbd => {
+                return Plan {
+                    fencing: Fencing::Watchdog {
+                        device: watchdog.clone(),
+                    },
+                    sbd_disk: None,
+                    sbd_watchdog: Some(watchdog),
+                };
+            }
+            None => refusals.cluster(
+                question::SBD_DEVICE,
+                "is empty, but sbd as the second way needs a shared disk; name one, or choose \
+                 `ipmi` or `sbd` alone for `fencing`",
+            ),
+        }
+    }
+    delay(settings, &mut devices);
+    Plan {
+        fencing: Fencing::Devices(devices),
+        sbd_disk: disk.filter(|_| choice.sbd()),
+        sbd_watchdog: choice.sbd().then_some(watchdog),
+    }
+}
+
+/// One device for each node: its management controller.
+fn controllers(settings: &Settings, level: u32, refusals: &mut Refusals) -> Vec<FenceDevice> {
+    let controllers = settings.nodes(question::IPMI_ADDRESSES);
+    let mut params = Vec::new();
+    for (name, asked) in [
+        ("username", question::IPMI_USER),
+        ("password", question::IPMI_PASSWORD),
+    ] {
+        match settings.text(asked) {
+            Some(text) => params.push((name.to_owned(), text)),
+            None => refusals.cluster(asked, "is not answered; write what the controllers ask for"),
+        }
+    }
+    let device = |node: &super::Member| {
+        let controller = controllers.iter().find(|c| c.name == node.name)?;
+        let address = controller.addresses.first()?;
+        let mut params = params.clone();
+        params.extend([
+            ("ip".into(), address.to_string()),
+            ("lanplus".into(), "1".into()),
+            ("pcmk_host_list".into(), node.name.clone()),
+        ]);
+        params.sort();
+        Some(FenceDevice {
+            id: format!("fence-{}", node.name),
+            agent: "fence_ipmilan".into(),
+            params,
+            targets: vec![node.name.clone()],
+            level,
+        })
+    };
+    settings.members.iter().filter_map(device).collect()
+}
+
+fn disk_device(settings: &Settings, disk: &str, level: u32) -> FenceDevice {
+    FenceDevice {
+        id: "fence-sbd".into(),
+        agent: "fence_sbd".into(),
+        params: vec![
+            ("devices".into(), disk.into()),
+            ("pcmk_host_list".into(), settings.names()),
+        ],
+        targets: settings.members.iter().map(|m| m.name.clone()).collect(),
+        level,
+    }
+}
+
+fn delays(devices: &[FenceDevice]) -> &'static Delays {
+    let near = |device: &FenceDevice| ["fence_ipmilan", "fence_sbd"].contains(&&*device.agent);
+    if devices.iter().all(near) {
+        &NEAR
+    } else {
+        &FAR
+    }
+}
+
+/// Of a pair that is split, the first node is shot a little later, so that one
+/// survives. `priority-fencing-delay` alone does nothing where both do the same
+/// work.
+fn delay(settings: &Settings, devices: &mut [FenceDevice]) {
+    let Some(first) = settings.members.first().filter(|_| settings.is_pair()) else {
+        return;
+    };
+    let delay = delays(devices).first;
+    for device in devices {
+        let given = |name: &str| device.params.iter().any(|(known, _)| known == name);
+        if !device.targets.contains(&first.name)
+            || given("pcmk_delay_base")
+            || given("pcmk_delay_max")
+        {
+            continue;
+        }
+        let value = match device.targets.as_slice() {
+            [_] => delay.to_owned(),
+            _ => format!("{}:{delay}", first.name),
+        };
+        device.params.push(("pcmk_delay_base".into(), value));
+        device.params.sort();
+    }
+}
+
+/// `priority-fencing-delay`, where both halves of a split would shoot.
+pub(super) fn priority_delay(plan: &Plan, settings: &Settings) -> Option<&'static str> {
+    let devices = plan.devices();
+    (settings.is_pair() && !devices.is_empty()).then(|| delays(devices).priority)
+}
+
+/// The devices as primitives.
+pub(super) fn primitives(plan: &Plan) -> Vec<Element> {
+    let primitive = |device: &FenceDevice| {
+        let id = &device.id;
+        let monitor = Element::new("op")
+            .set("id", format!("{id}-monitor-60s"))
+            .set("name", "monitor")
+            .set("interval", "60s")
+            .set("timeout", "60s");
+        let name = format!("stonith:{}", device.agent);
+        let params = device.params.iter().map(|(name, value)| (name, value));
+        cib::agent(Element::new("primitive").set("id", id), &name).with([
+            cib::set("instance_attributes", &format!("{id}-params"), params),
+            cib::set("meta_attributes", &format!("{id}-meta"), META),
+            Element::new("operations").with([monitor]),
+        ])
+    };
+    plan.devices().iter().map(primitive).collect()
+}
+
+/// A device for one node does not run there: nobody shoots himself.
+pub(super) fn locations(plan: &Plan) -> Vec<Element> {
+    let location = |device: &FenceDevice| {
+        let [target] = device.targets.as_slice() else {
+            return None;
+        };
+        let element = Element::new("rsc_location")
+            .set("id", format!("{}-not-{target}", device.id))
+            .set("rsc", &device.id)
+            .set("node", target)
+            .set("score", "-INFINITY");
+        Some(element)
+    };
+    plan.devices().iter().filter_map(location).collect()
+}
+
+/// The levels of each node, where there is more than one.
+pub(super) fn topology(plan: &Plan, settings: &Settings) -> Option<Element> {
+    let devices = plan.devices();
+    if devices.iter().all(|device| device.level == 1) {
+        return None;
+    }
+    let mut levels = Vec::new();
+    for member in &settings.members {
+        let mut of_node: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
+        for device in devices.iter().filter(|d| d.targets.contains(&member.name)) {
+            of_node.entry(device.level).or_default().push(&device.id);
+        }
+        for (level, ids) in of_node {
+            levels.push(
+                Element::new("fencing-level")
+                    .set("id", format!("fence-level-{}-{level}", member.name))
+                    .set("target", &member.name)
+                    .set("index", level.to_string())
+                    .set("devices", ids.join(",")),
+            );
+        }
+    }
+    Some(Element::new("fencing-topology").with(levels))
+}
+
+/// The text of a password's answer.
+pub(super) fn secret(settings: &Settings, question: &str) -> Option<String> {
+    match settings.answers.get(question) {
+        Some(Answer::Password(secret)) => Some(secret.expose().to_owned()),
+        _ => None,
+    }
+}

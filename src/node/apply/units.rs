@@ -1,0 +1,72 @@
+//! systemd's units.
+
+use std::time::Duration;
+
+use crate::node::host::Host;
+use crate::node::journal::{Journal, Unit};
+use crate::node::problem::Failure;
+
+/// systemctl asks a daemon that answers at once.
+const ASK: Duration = Duration::from_secs(30);
+/// Pacemaker stops when its resources have stopped.
+const CHANGE: Duration = Duration::from_secs(900);
+
+/// The state of a unit; `None` where there is none of that name.
+///
+/// # Errors
+/// There is no systemctl.
+pub fn state(host: &Host, name: &str) -> Result<Option<Unit>, Failure> {
+    let enabled = host.run("systemctl", &["is-enabled", name], ASK)?;
+    let said = enabled.stdout.trim();
+    if said == "not-found" || (said.is_empty() && !enabled.success) {
+        return Ok(None);
+    }
+    let active = host.run("systemctl", &["is-active", name], ASK)?;
+    Ok(Some(Unit {
+        name: name.into(),
+        enabled: said == "enabled",
+        active: ["active", "reloading", "activating"].contains(&active.stdout.trim()),
+    }))
+}
+
+/// [`state`] of a unit that has to be there.
+///
+/// # Errors
+/// It is not installed.
+pub fn installed(host: &Host, name: &str) -> Result<Unit, Failure> {
+    state(host, name)?.ok_or_else(|| {
+        Failure::environment(
+            format!("the unit {name}.service is not installed"),
+            format!("apt-get install {name}"),
+        )
+    })
+}
+
+/// Runs one verb of systemctl on a unit, after its state was noted.
+///
+/// # Errors
+/// It fails; the message has the command that shows more.
+pub fn change(host: &Host, journal: &mut Journal, verb: &str, name: &str) -> Result<(), Failure> {
+    journal.point(&format!("{verb} {name}"));
+    if let Some(unit) = state(host, name)? {
+        journal.keep_unit(&unit)?;
+    }
+    systemctl(host, verb, name)?;
+    journal.point(&format!("{verb} {name}: done"));
+    Ok(())
+}
+
+/// Runs one verb of systemctl on a unit.
+///
+/// # Errors
+/// It fails; the message has the command that shows more.
+pub fn systemctl(host: &Host, verb: &str, name: &str) -> Result<(), Failure> {
+    let done = host.run("systemctl", &[verb, name], CHANGE)?;
+    if done.success {
+        return Ok(());
+    }
+    Err(Failure::failed(
+        format!("systemctl {verb} {name}: {}", done.last_words()),
+        format!("journalctl -u {name} -b shows more"),
+    ))
+}

@@ -1,0 +1,165 @@
+//! XML as a tree that can be changed. A CIB has no text between its tags.
+
+use std::fmt::Write as _;
+
+/// An element and what is inside it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Element {
+    pub name: String,
+    pub attributes: Vec<(String, String)>,
+    pub children: Vec<Element>,
+}
+
+impl Element {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// It is no XML.
+    pub fn parse(text: &str) -> Result<Self, roxmltree::Error> {
+        let document = roxmltree::Document::parse(text)?;
+        Ok(Self::from(document.root_element()))
+    }
+
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// `<nvpair>`.
+    pub fn pair(id: &str, name: &str, value: &str) -> Self {
+        let mut pair = Self::named("nvpair");
+        for (key, value) in [("id", id), ("name", name), ("value", value)] {
+            pair.attributes.push((key.into(), value.into()));
+        }
+        pair
+    }
+
+    pub fn get(&self, attribute: &str) -> Option<&str> {
+        let mut all = self.attributes.iter();
+        let found = all.find(|(name, _)| name == attribute);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub fn id(&self) -> &str {
+        self.get("id").unwrap_or_default()
+    }
+
+    /// The first child of that name.
+    pub fn child(&self, name: &str) -> Option<&Element> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// The first child of that name, made where there is none.
+    pub fn child_mut(&mut self, name: &str) -> &mut Element {
+        let found = self.children.iter().position(|child| child.name == name);
+        let index = found.unwrap_or_else(|| {
+            self.children.push(Self::named(name));
+            self.children.len() - 1
+        });
+        &mut self.children[index]
+    }
+
+    /// The child with that id.
+    pub fn by_id(&self, id: &str) -> Option<&Element> {
+        self.children.iter().find(|child| child.id() == id)
+    }
+
+    /// Text in which only what means something makes a difference: sorted
+    /// attributes, and sorted pairs of a set.
+    pub fn canonical(&self) -> String {
+        let mut attributes = self.attributes.clone();
+        attributes.sort();
+        let mut children: Vec<String> = self.children.iter().map(Self::canonical).collect();
+        let unordered = |child: &Self| child.name == "nvpair" || child.name == "op";
+        if self.children.iter().all(unordered) {
+            children.sort();
+        }
+        format!("({}{attributes:?}{})", self.name, children.concat())
+    }
+
+    /// A document that ends in a newline.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text, 0);
+        text
+    }
+
+    fn write(&self, text: &mut String, depth: usize) {
+        let indent = "  ".repeat(depth);
+        let _ = write!(text, "{indent}<{}", self.name);
+        for (name, value) in &self.attributes {
+            let _ = write!(text, " {name}=\"{}\"", escaped(value));
+        }
+        if self.children.is_empty() {
+            text.push_str("/>\n");
+            return;
+        }
+        text.push_str(">\n");
+        for child in &self.children {
+            child.write(text, depth + 1);
+        }
+        let _ = writeln!(text, "{indent}</{}>", self.name);
+    }
+}
+
+impl From<roxmltree::Node<'_, '_>> for Element {
+    fn from(node: roxmltree::Node<'_, '_>) -> Self {
+        Self {
+            name: node.tag_name().name().into(),
+            attributes: node
+                .attributes()
+                .map(|attribute| (attribute.name().into(), attribute.value().into()))
+                .collect(),
+            children: node
+                .children()
+                .filter(roxmltree::Node::is_element)
+                .map(Self::from)
+                .collect(),
+        }
+    }
+}
+
+/// Blanks other than the space would be normalised away (XML 1.0, 3.3.3).
+fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for c in value.chars() {
+        match c {
+            '&' => text.push_str("&amp;"),
+            '<' => text.push_str("&lt;"),
+            '>' => text.push_str("&gt;"),
+            '"' => text.push_str("&quot;"),
+            c if c.is_ascii_control() => {
+                let _ = write!(text, "&#{};", u32::from(c));
+            }
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_reads_back() {
+        let text = "<a x=\"1\" y=\"&quot;&amp;&lt;&gt;&#10;\">\n  <b/>\n  <c id=\"d\"/>\n</a>\n";
+        let tree = Element::parse(text).unwrap();
+        assert_eq!(tree.text(), text);
+        assert_eq!(tree.by_id("d").unwrap().name, "c");
+    }
+
+    #[test]
+    fn order_counts_where_it_means_something() {
+        let canonical = |text: &str| Element::parse(text).unwrap().canonical();
+        let pairs = |text: &str| canonical(&format!("<s>{text}</s>"));
+        let (a, b) = ("<nvpair id=\"a\"/>", "<nvpair id=\"b\"/>");
+        assert_eq!(pairs(&format!("{a}{b}")), pairs(&format!("{b} {a}")));
+        let (a, b) = ("<primitive id=\"a\"/>", "<primitive id=\"b\"/>");
+        assert_ne!(pairs(&format!("{a}{b}")), pairs(&format!("{b}{a}")));
+        assert_eq!(canonical("<a x='1' y='2'/>"), canonical("<a y='2' x='1'/>"));
+        assert_ne!(canonical("<a x='1'/>"), canonical("<a x='2'/>"));
+    }
+}

@@ -1,0 +1,105 @@
+//! The files of a node that leaves: back to what its packages brought.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cluster::MARK;
+use crate::node::host::Host;
+use crate::node::journal::Journal;
+use crate::node::layout::{entries, reading};
+use crate::node::problem::Failure;
+
+/// The command in the journal.
+pub const COMMAND: &str = "leave";
+
+/// What packages had in the place of our files, kept by `apply`.
+const ORIGINALS: &str = "var/lib/ubuntu-ha/original";
+
+/// Files in the place of those of packages.
+const REPLACED: [&str; 2] = ["etc/corosync/corosync.conf", "etc/default/sbd"];
+
+/// State of our own that says that this host is a member; the marker last.
+const STATE: [&str; 7] = [
+    "master", "ids", "roles", "applied", "maintain", "admitted", "formed",
+];
+
+/// Continues the journal of an earlier leave, or begins one.
+///
+/// # Errors
+/// Another command's transaction is open.
+pub fn journal(host: &Host) -> Result<Journal<'_>, Failure> {
+    match Journal::open(host)? {
+        Some(open) if open.command() == COMMAND => Ok(open),
+        Some(open) => Err(Failure::failed(
+            format!(
+                "a run of `{}` was stopped before it was finished",
+                open.command()
+            ),
+            "run `ubuntu-ha apply` first, or `ubuntu-ha apply --rollback`".into(),
+        )),
+        None => Journal::begin(host, COMMAND),
+    }
+}
+
+/// Puts the packages' files back and forgets the cluster; every step may be
+/// done again.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn restore(host: &Host, journal: &mut Journal) -> Result<(), Failure> {
+    let layout = &host.layout;
+    for path in REPLACED {
+        let (target, original) = (layout.path(path), layout.path(ORIGINALS).join(path));
+        let ours = read(&target)?.is_some_and(|text| text.starts_with(MARK.as_bytes()));
+        if !ours {
+            continue;
+        }
+        match read(&original)? {
+            Some(data) => {
+                journal.point(&format!("putting back /{path}"));
+                journal.stage(&target, &data, 0o644)?;
+                journal.set(&target)?;
+            }
+            None => {
+                journal.point(&format!("removing /{path}"));
+                journal.remove(&target)?;
+            }
+        }
+    }
+    journal.point("deleting the key of the cluster");
+    journal.remove(&layout.path("etc/corosync/authkey"))?;
+    // Else pacemaker would start the services of the cluster on its own.
+    let cib = layout.path("var/lib/pacemaker/cib");
+    journal.point("deleting the configuration of pacemaker");
+    for path in below(&cib)? {
+        journal.remove(&path)?;
+    }
+    journal.point("forgetting the cluster");
+    for name in STATE {
+        for path in below(&layout.state().join(name))? {
+            journal.remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A file itself, or those of a directory; none where there is nothing.
+fn below(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if path.is_dir() {
+        let names = entries(path)?.into_iter().map(|name| path.join(name));
+        return Ok(names.filter(|path| path.is_file()).collect());
+    }
+    Ok(path
+        .exists()
+        .then(|| path.to_path_buf())
+        .into_iter()
+        .collect())
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    match fs::read(path) {
+        Ok(data) => Ok(Some(data)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(reading(path, &error)),
+    }
+}

@@ -1,0 +1,137 @@
+//! One node: it stands by, and another serves.
+
+use std::time::Duration;
+
+use super::note::{self, Note};
+use super::wait::{patience, until};
+use super::{known, running, say, user};
+use crate::node::host::Host;
+use crate::node::live::{Live, PATIENCE};
+use crate::node::problem::Failure;
+use crate::node::token::now;
+
+/// Until a node's services have stopped; the longest stop of a role takes
+/// 150 s.
+pub const DRAINING: Duration = Duration::from_secs(900);
+
+/// Makes the node stand by and waits until it runs nothing.
+///
+/// # Errors
+/// No other node can take over, or something does not stop.
+pub fn on(host: &Host, node: &str, anyway: bool) -> Result<(), Failure> {
+    let live = running(host)?;
+    let found = known(&live, node)?;
+    if live.maintenance {
+        return Err(Failure::failed(
+            "maintenance mode is on: nothing would move".into(),
+            "run `ubuntu-ha maintain off` first".into(),
+        ));
+    }
+    if !found.standby {
+        refuse_alone(&live, node, anyway)?;
+        note::keep(
+            &host.layout,
+            Note {
+                node: Some(node.into()),
+                since: now(),
+                by: user(),
+                places: note::places(&live),
+            },
+        )?;
+        set(host, node)?;
+    }
+    drain(host, node)?;
+    say(&format!(
+        "{node} stands by and runs nothing, until `ubuntu-ha maintain off --node {node}`"
+    ));
+    Ok(())
+}
+
+/// Sets the node's attribute.
+///
+/// # Errors
+/// Pacemaker refuses.
+pub fn set(host: &Host, node: &str) -> Result<(), Failure> {
+    let args = ["--node", node, "--name", "standby", "--update", "on"];
+    host.must("crm_attribute", &args, PATIENCE).map(drop)
+}
+
+/// Waits until the node runs nothing but what every node does.
+///
+/// # Errors
+/// Something does not stop.
+pub fn drain(host: &Host, node: &str) -> Result<(), Failure> {
+    let drained = |live: &Live| {
+        let standby = live.node(node).is_some_and(|one| one.standby);
+        standby && live.on(node).is_empty() && live.is_idle()
+    };
+    let (live, drained) = until(host, patience(host, DRAINING), drained)?;
+    if drained {
+        return Ok(());
+    }
+    let running: Vec<&str> = live.on(node).iter().map(|one| one.id.as_str()).collect();
+    let what = match running.is_empty() {
+        true => "the cluster does not come to rest".to_string(),
+        false => format!("still on {node}: {}", running.join(", ")),
+    };
+    Err(Failure::failed(
+        what,
+        format!(
+            "see `ubuntu-ha status`; `ubuntu-ha maintain off --node {node}` takes the standby back"
+        ),
+    ))
+}
+
+/// Whether what the node serves could run elsewhere.
+///
+/// # Errors
+/// [`Failure::Failed`]: not, unless that was allowed.
+pub fn refuse_alone(live: &Live, node: &str, anyway: bool) -> Result<(), Failure> {
+    let serves = live.on(node);
+    let able = live.nodes.iter().any(|other| {
+        other.name != node && other.online && !other.standby && !other.standby_on_fail
+    });
+    if serves.is_empty() || able || anyway {
+        return Ok(());
+    }
+    let ids: Vec<&str> = serves.iter().map(|one| one.id.as_str()).collect();
+    Err(Failure::failed(
+        format!("no other node could take over {}", ids.join(", ")),
+        "start another node first, or say --anyway if the services may stop".into(),
+    ))
+}
+
+/// Lets the node serve again.
+///
+/// # Errors
+/// Pacemaker refuses.
+pub fn off(host: &Host, node: &str) -> Result<(), Failure> {
+    let live = running(host)?;
+    if known(&live, node)?.standby {
+        // Of both kinds: for ever, and until the next start of the node.
+        for lifetime in ["forever", "reboot"] {
+            let args = [
+                "--node",
+                node,
+                "--name",
+                "standby",
+                "--lifetime",
+                lifetime,
+                "--delete",
+            ];
+            host.must("crm_attribute", &args, PATIENCE)?;
+        }
+        let serves =
+            |live: &Live| live.node(node).is_some_and(|one| !one.standby) && live.is_idle();
+        let (_, settled) = until(host, patience(host, DRAINING), serves)?;
+        if !settled {
+            return Err(Failure::failed(
+                "the cluster does not come to rest".into(),
+                "see `ubuntu-ha status`".into(),
+            ));
+        }
+    }
+    note::forget(&host.layout, Some(node))?;
+    say(&format!("{node} may serve again"));
+    Ok(())
+}

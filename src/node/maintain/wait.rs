@@ -1,0 +1,44 @@
+//! Waiting for the cluster.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::node::host::Host;
+use crate::node::live::{self, Live};
+use crate::node::problem::Failure;
+
+/// Reads the cluster again and again until `holds`, at most for `limit`; the
+/// last state that was seen, and whether it held. A daemon that is away for a
+/// while is waited for as well.
+///
+/// # Errors
+/// Those of [`live::read`].
+pub fn until(
+    host: &Host,
+    limit: Duration,
+    mut holds: impl FnMut(&Live) -> bool,
+) -> Result<(Live, bool), Failure> {
+    let end = Instant::now() + limit;
+    let pause = match host.is_trial() {
+        true => Duration::from_millis(20),
+        false => Duration::from_millis(500),
+    };
+    loop {
+        let live = live::read(host)?;
+        if holds(&live) {
+            return Ok((live, true));
+        }
+        if Instant::now() >= end {
+            return Ok((live, false));
+        }
+        thread::sleep(pause);
+    }
+}
+
+/// How long to wait for something that takes `usual` on a real cluster.
+pub fn patience(host: &Host, usual: Duration) -> Duration {
+    match host.is_trial() {
+        true => Duration::from_millis(300),
+        false => usual,
+    }
+}
