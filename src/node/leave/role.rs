@@ -164,7 +164,8 @@ fn stop(cib: &mut Element, ours: &impl Fn(&str) -> bool, role: &str) {
         config.children.len() - 1
     });
     let set = &mut config.children[index];
-    if set.value(&property).is_none() {
+    let marked = |pair: &Element| pair.get("name") == Some(&property);
+    if !set.children.iter().any(marked) {
         set.children
             .push(Element::pair(&property, &property, "true"));
     }

@@ -17,7 +17,6 @@ use super::problem::Failure;
 pub use clock::{TOLERANCE, now, show as show_time};
 pub use format::Token;
 pub use ledger::{Admission, all as admissions};
-pub use list::pending;
 pub use running::formed;
 
 /// Admit a host to the cluster and print the token it joins with
