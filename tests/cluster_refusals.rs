@@ -56,8 +56,12 @@ fn parameter(required: bool, kind: &str) -> Parameter {
     }
 }
 
+/// An agent's name, and of each parameter its name, whether it is required, and
+/// its kind.
+type Agent = (&'static str, &'static [(&'static str, bool, &'static str)]);
+
 /// The platform knows these agents, and no other.
-fn known(mut cluster: Cluster, agents: &[(&str, &[(&str, bool, &str)])]) -> Cluster {
+fn known(mut cluster: Cluster, agents: &[Agent]) -> Cluster {
     cluster.platform.agents_known = true;
     for (name, parameters) in agents {
         let parameters: BTreeMap<String, Parameter> = parameters
@@ -73,7 +77,7 @@ fn known(mut cluster: Cluster, agents: &[(&str, &[(&str, bool, &str)])]) -> Clus
     cluster
 }
 
-const IPADDR2: (&str, &[(&str, bool, &str)]) = (
+const IPADDR2: Agent = (
     "ocf:heartbeat:IPaddr2",
     &[
         ("ip", true, "string"),
@@ -84,7 +88,7 @@ const IPADDR2: (&str, &[(&str, bool, &str)]) = (
     ],
 );
 
-const VIRSH: (&str, &[(&str, bool, &str)]) = (
+const VIRSH: Agent = (
     "stonith:fence_virsh",
     &[
         ("action", true, "string"),

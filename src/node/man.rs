@@ -5,7 +5,7 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use super::cli;
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     (
         "/etc/ubuntu-ha/cluster.toml",
         "What all roles share: the cluster's name, its nodes, fencing.",
@@ -37,6 +37,13 @@ const FILES: [(&str, &str); 9] = [
         "/var/lib/ubuntu-ha/",
         "What the program remembers, for root alone: the key of the cluster, the \
          original files, tokens that were given out.",
+    ),
+    (
+        "/var/lib/ubuntu-ha/master",
+        "What the key of corosync is derived from: 32 bytes, made of the secret by \
+         argon2id (64 MiB of memory, 3 passes, 1 lane; the salt is \"ubuntu-ha \
+         authkey 1 NAME\", where NAME is the cluster's), or random. HKDF-SHA256 makes \
+         the 256 bytes of authkey of it, with the info \"ubuntu-ha corosync authkey 1\".",
     ),
     (
         "/var/lib/ubuntu-ha/journal/",

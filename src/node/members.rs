@@ -270,15 +270,14 @@ pub fn change(
             }
         }
     }
-    let published = if running { lists.publish(host) } else { Ok(()) };
-    if let Err(failure) = published {
-        notes.push(format!(
-            "the other members cannot see the change: {}; run the command again",
-            failure.message()
-        ));
-    }
     if running {
         ids::keep(layout, &lists.ids)?;
+        if let Err(failure) = lists.publish(host) {
+            notes.push(format!(
+                "the other members cannot see the change: {}; run the command again",
+                failure.message()
+            ));
+        }
     }
     Ok(notes)
 }

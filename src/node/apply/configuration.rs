@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::cluster::Desired;
+use crate::cluster::{Desired, Member};
 use crate::node::cib::{self, Element};
 use crate::node::host::Host;
 use crate::node::journal::Journal;
@@ -12,6 +12,10 @@ use crate::node::problem::Failure;
 
 /// Digest of the configuration that was last seen or pushed by this host.
 pub const APPLIED: &str = "var/lib/ubuntu-ha/applied";
+
+/// How long the first node may take to prepare the storage, which may mean to
+/// copy data, before it pushes.
+const STORAGE: Duration = Duration::from_secs(4 * 3600);
 
 /// What this host does about the live CIB.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,9 +27,9 @@ enum Turn {
 
 /// Makes the running CIB the desired one, or waits until another node has.
 ///
-/// A cluster without a configuration gets it from its lowest online node. Later
-/// a node pushes when nobody else did since it last saw the configuration;
-/// `overwrite` pushes in any case.
+/// A cluster without a configuration gets it from its lowest node, when all are
+/// there. Later a node pushes when nobody else did since it last saw the
+/// configuration; `overwrite` pushes in any case.
 ///
 /// # Errors
 /// [`Failure::Failed`]: pacemaker refuses it, an id is taken, or another node
@@ -41,6 +45,7 @@ pub fn establish(
     let design = cib::design(&desired.cib)?;
     let start = Instant::now();
     let (mut told, mut pushed) = (false, false);
+    let mut patience = limit;
     loop {
         let live = cib::query(host)?;
         let turn = match &live {
@@ -54,8 +59,12 @@ pub fn establish(
                 pushed |= push(host, &live, &design)?;
             }
             (_, live) => {
-                if start.elapsed() >= limit {
-                    return Err(too_late(live.as_ref(), limit));
+                let fresh = |live: &Element| cib::pushed_digest(live).is_none();
+                if live.as_ref().is_some_and(fresh) && !desired.storage.is_empty() {
+                    patience = limit.max(STORAGE);
+                }
+                if start.elapsed() >= patience {
+                    return Err(too_late(live.as_ref(), patience));
                 }
                 if !told {
                     told = true;
@@ -63,7 +72,7 @@ pub fn establish(
                 }
             }
         }
-        if start.elapsed() >= limit * 2 {
+        if start.elapsed() >= patience * 2 {
             return Err(Failure::failed(
                 "the configuration of the cluster changes all the time".into(),
                 "find out what changes it: crm_mon, journalctl -u pacemaker".into(),
@@ -93,14 +102,21 @@ fn turn(
         let ours = pushed == known.trim() || pushed == cib::digest(design);
         return Ok(if ours { Turn::Push } else { Turn::Wait });
     }
-    let online = live::read(host)?.nodes;
-    let online = online
-        .iter()
-        .filter(|node| node.online)
-        .map(|node| &node.name);
-    let online: Vec<&String> = online.collect();
-    let present = desired.members.iter().filter(|m| online.contains(&&m.name));
-    let lowest = present.map(|member| member.id).min();
+    let live = live::read(host)?;
+    if !live.connected {
+        return Ok(Turn::Wait);
+    }
+    let gone = |member: &&Member| !live.node(&member.name).is_some_and(|node| node.online);
+    if let Some(gone) = desired.members.iter().find(gone) {
+        return Err(Failure::failed(
+            format!(
+                "{} left before the cluster had its configuration",
+                gone.name
+            ),
+            format!("look at what `ubuntu-ha apply` said on {}", gone.name),
+        ));
+    }
+    let lowest = desired.members.iter().map(|member| member.id).min();
     Ok(if lowest == Some(me) {
         Turn::Push
     } else {

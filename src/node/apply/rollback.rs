@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::corosync::Action;
-use super::transaction::{ADJUSTED, COROSYNC};
+use super::transaction::{ADJUSTED, COROSYNC, NEW_DRBD};
 use super::units::{state, systemctl};
 use crate::node::host::Host;
 use crate::node::journal::Journal;
@@ -45,6 +45,16 @@ fn daemons_and_files(host: &Host, journal: &mut Journal) -> Result<Vec<String>, 
                 journal.point(&format!("stopping {name}"));
                 systemctl(host, "stop", name)?;
             }
+        }
+    }
+    for resource in journal
+        .noted(NEW_DRBD)
+        .unwrap_or_default()
+        .split_whitespace()
+    {
+        // Its file may not be there yet, or not be loaded.
+        if host.program("drbdadm").is_some() {
+            let _ = host.run("drbdadm", &["down", resource], PATIENCE);
         }
     }
     told.extend(journal.put_back()?);

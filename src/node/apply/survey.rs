@@ -34,6 +34,14 @@ pub struct Write {
     pub mode: u32,
 }
 
+impl Write {
+    /// The DRBD resource whose configuration it is.
+    pub fn drbd(&self) -> Option<&str> {
+        let name = self.path.strip_prefix("etc/drbd.d/")?;
+        name.strip_suffix(".res")
+    }
+}
+
 /// A unit and what to do with it: `enable`, `disable`, `start`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitChange {
@@ -123,7 +131,7 @@ pub fn survey(host: &Host, loaded: &Loaded, me: u32, pending: Action) -> Result<
     let adjust = list
         .iter()
         .filter(|write| host.layout.path(&write.path).exists())
-        .filter_map(|write| write.path.strip_prefix("etc/drbd.d/")?.strip_suffix(".res"))
+        .filter_map(Write::drbd)
         .map(str::to_string)
         .collect();
     let mut notes = desired.notes.clone();

@@ -13,7 +13,6 @@ use crate::node::host::Host;
 use crate::node::journal::Journal;
 use crate::node::layout::entries;
 use crate::node::loaded::ROLES;
-use crate::node::members;
 use crate::node::problem::Failure;
 use crate::node::storage;
 
@@ -22,6 +21,8 @@ use crate::node::storage;
 pub const COROSYNC: &str = "corosync";
 const LEFT: &str = "corosync-left";
 pub const ADJUSTED: &str = "adjusted";
+/// DRBD resources that get their first file.
+pub const NEW_DRBD: &str = "new-drbd";
 const FORMING: &str = "forming";
 
 /// A step of the journal.
@@ -42,8 +43,8 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Broken {
     pub failure: Failure,
-    /// The cluster runs, and storage may have been prepared: putting the files
-    /// back would undo less than it would break.
+    /// The cluster has its configuration: putting the files back would undo less
+    /// than it would break.
     pub formed: bool,
 }
 
@@ -70,21 +71,15 @@ pub fn run(
     write_files(host, journal, survey).map_err(before)?;
     daemons(host, journal, desired, me, survey).map_err(before)?;
     journal.point("waiting for the nodes");
-    let mut notes =
-        membership::wait(host, desired, me, survey.formed, options.wait).map_err(before)?;
+    let notes = membership::wait(host, desired, me, survey.formed, options.wait).map_err(before)?;
     journal.point("all nodes that are needed are there");
-    storage::prepare(host, desired, me, journal).map_err(after)?;
-    configure(host, journal, desired, me, options).map_err(after)?;
-    notes.extend(confirm(host, desired));
+    storage::prepare(host, desired, me, journal).map_err(before)?;
+    journal.point("comparing the configuration of the cluster");
+    let Options { wait, overwrite } = options;
+    configuration::establish(host, journal, desired, me, overwrite, wait).map_err(before)?;
+    journal.point("the cluster has its configuration");
+    mark(host, journal, desired).map_err(after)?;
     Ok(notes)
-}
-
-/// Lets the other nodes know which list this one runs with: a token waits for
-/// that.
-fn confirm(host: &Host, desired: &Desired) -> Option<String> {
-    let told = members::confirm(host, desired);
-    told.err()
-        .map(|failure| format!("the list of nodes is not confirmed: {}", failure.message()))
 }
 
 /// What an earlier run of this transaction did not come to do.
@@ -105,6 +100,15 @@ fn write_files(host: &Host, journal: &mut Journal, survey: &Survey) -> Result<()
     }
     if survey.forming {
         journal.note(FORMING, "yes")?;
+    }
+    let new: Vec<&str> = survey
+        .files
+        .iter()
+        .filter(|write| !path(write).exists())
+        .filter_map(super::survey::Write::drbd)
+        .collect();
+    if !new.is_empty() && journal.noted(NEW_DRBD).is_none() {
+        journal.note(NEW_DRBD, &new.join(" "))?;
     }
     for write in &survey.files {
         let target = path(write);
@@ -209,17 +213,8 @@ fn adjust(host: &Host, journal: &mut Journal, resource: &str) -> Result<(), Fail
     Ok(())
 }
 
-fn configure(
-    host: &Host,
-    journal: &mut Journal,
-    desired: &Desired,
-    me: u32,
-    options: Options,
-) -> Result<(), Failure> {
-    journal.point("comparing the configuration of the cluster");
-    let Options { wait, overwrite } = options;
-    configuration::establish(host, journal, desired, me, overwrite, wait)?;
-    journal.point("the cluster has its configuration");
+/// What says that this host belongs to the cluster.
+fn mark(host: &Host, journal: &mut Journal, desired: &Desired) -> Result<(), Failure> {
     let digest = cib::digest(&cib::design(&desired.cib)?);
     let texts = [
         (APPLIED, digest),

@@ -115,8 +115,8 @@ fn parse_addresses(text: &str) -> Vec<IpAddr> {
     let mut addresses = Vec::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();
-        let found = words.any(|word| word == "inet" || word == "inet6");
-        if let Some(address) = words.next().filter(|_| found) {
+        let family = words.find(|word| ["inet", "inet6"].contains(word));
+        if let Some(address) = family.and(words.next()) {
             let address = address.split('/').next().unwrap_or_default();
             addresses.extend(address.parse::<IpAddr>().ok());
         }

@@ -146,7 +146,7 @@ impl Token {
         }
         let (body, mac) = split_end(signed, MAC_SIZE).ok_or(Unreadable::Forged)?;
         let token = Reader(body).token().ok_or(Unreadable::Forged)?;
-        if !token.hmac(body).verify_slice(mac).is_ok() {
+        if token.hmac(body).verify_slice(mac).is_err() {
             return Err(Unreadable::Forged);
         }
         Ok(token)
