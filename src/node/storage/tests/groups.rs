@@ -32,8 +32,7 @@ case "${0##*/} $*" in
     [ ! -e "$W/vg" ] || fail "A volume group called hatrial already exists."
     case "$*" in *--shared*) echo dlm >"$W/lock" ;; *) : >"$W/lock" ;; esac
     echo hatrial >"$W/vg"
-    printf 'LABELONE' | dd of="$W/vdc" bs=1 seek=512 conv=notrunc status=none
-    printf 'LVM2 001' | dd of="$W/vdc" bs=1 seek=536 conv=notrunc status=none ;;
+    dd if="$W/label" of="$W/vdc" bs=512 seek=1 conv=notrunc status=none ;;
 "lvcreate "*) echo data >"$W/lv"; truncate -s 64M "$W/lvdata"; echo on >"$W/active" ;;
 "lvchange "*) echo on >"$W/active" ;;
 "vgchange "*"--activate n"*) rm -f "$W/active" ;;
@@ -50,9 +49,27 @@ case "${0##*/} $*" in
 esac
 "#;
 
+/// The sector that makes a disk a physical volume, with LVM's own sum.
+fn label() -> Vec<u8> {
+    let mut sector = vec![0u8; 512];
+    sector[..8].copy_from_slice(b"LABELONE");
+    sector[8] = 1;
+    sector[20] = 32;
+    sector[24..32].copy_from_slice(b"LVM2 001");
+    sector[32..64].copy_from_slice(&[b'a'; 32]);
+    let sum = sector[20..].iter().fold(0xf597_a6cf_u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg())
+        })
+    });
+    sector[16..20].copy_from_slice(&sum.to_le_bytes());
+    sector
+}
+
 fn world() -> World {
     let world = World::new();
     let dir = world.dir.path();
+    fs::write(dir.join("label"), label()).unwrap();
     fs::File::create(dir.join("vdc"))
         .unwrap()
         .set_len(128 << 20)

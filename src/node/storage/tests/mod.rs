@@ -95,7 +95,6 @@ fn desired(storage: Vec<Storage>) -> Desired {
         members: vec![member(1, "alpha"), member(2, "beta")],
         files: Vec::new(),
         cib: String::new(),
-        resources: Vec::new(),
         storage,
         fencing: Fencing::AcceptSplitBrain,
         roles: Vec::new(),
