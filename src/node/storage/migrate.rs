@@ -384,6 +384,11 @@ pub fn target_of(filesystem: &Filesystem<'_>, directory: &str) -> String {
     format!("{}{directory}", filesystem.mount.trim_end_matches('/'))
 }
 
+/// Name of the record of a copy.
+pub fn key(filesystem: &Filesystem<'_>, directory: &str) -> String {
+    format!("{}{}", filesystem.key(), directory.replace('/', "-"))
+}
+
 /// A directory above that this program has replaced by a link, and its target.
 fn moved_above(host: &Host, directory: &str) -> Option<(String, String)> {
     let above = Path::new(directory).ancestors().skip(1);

@@ -1,7 +1,7 @@
 //! A DRBD resource from two blank disks to two equal sides with a filesystem.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::problem::Failure;
 use super::Work;
@@ -26,6 +26,8 @@ const TAKES_PART: &str = "up";
 const MADE: &str = "made";
 /// The other one: it has nothing more to do.
 const DONE: &str = "done";
+/// The first one, once the other is done: the resource is not needed any more.
+const FINISHED: &str = "finished";
 
 /// Everything there is to know while one resource is prepared.
 struct Mirror<'a> {
@@ -37,6 +39,8 @@ struct Mirror<'a> {
     data: Channel<'a>,
     /// Names of both sides; the first one makes things.
     sides: Vec<&'a str>,
+    /// Names this run: what was said to an earlier one does not count.
+    run: String,
 }
 
 /// Prepares this node's side, together with the other node.
@@ -68,6 +72,7 @@ pub fn prepare(
         data: Channel::new(host, &format!("{}-data", drbd.key())),
         sides: sides.map(|member| member.name.as_str()).collect(),
         device,
+        run: this_run(),
     };
     drbd::load(host)?;
     mirror.metadata(standing, journal)?;
@@ -118,8 +123,9 @@ impl Mirror<'_> {
 
     fn form(&self, journal: &mut dyn Steps) -> Result<(), Failure> {
         let host = self.work.host;
-        self.data.say(&migrate::words(host, self.filesystems)?)?;
-        self.stage.say(TAKES_PART)?;
+        let words = migrate::words(host, self.filesystems)?;
+        self.data.say(&format!("{}|{words}", self.run))?;
+        self.stage.say(&format!("{TAKES_PART}|{}", self.run))?;
         if drbd::state(host, self.drbd)?.is_none() {
             self.drbdadm("up")?;
         }
@@ -154,16 +160,16 @@ impl Mirror<'_> {
         let (fresh, said) = wait_for(host, PATIENCE, || {
             let state = self.state()?;
             let said = self.data.heard()?;
-            let done = self
-                .stage
-                .heard()?
-                .get(other)
-                .is_some_and(|word| word == DONE);
+            let (stage, of) = self.stage_of(other)?;
+            let here = stage == TAKES_PART
+                && said.get(other).and_then(|words| words.split('|').next()) == Some(&of);
             Ok(match state.next(self.drbd.resource) {
                 Next::Stuck(message) => return Err(stuck(message)),
-                Next::Wait(_) if done && self.is_filled()? => Waited::Over((false, said)),
+                Next::Wait(_) if stage == DONE && self.is_complete(&said)? => {
+                    Waited::Over((false, said))
+                }
                 Next::Wait(what) => Waited::For(what),
-                _ if !said.contains_key(other) => Waited::For(format!("{other} to take part")),
+                _ if !here => Waited::For(format!("{other} to take part")),
                 next => Waited::Over((next == Next::BothFresh, said)),
             })
         })?;
@@ -191,16 +197,17 @@ impl Mirror<'_> {
             self.fill(&decisions, true, journal)?;
             self.drbdadm("secondary")?;
         }
-        self.stage.say(MADE)?;
         journal.point(&format!("storage: {key}: made"));
+        let mut told = String::new();
         wait_for(host, PATIENCE, || {
-            if self
-                .stage
-                .heard()?
-                .get(other)
-                .is_some_and(|word| word == DONE)
-            {
+            let (stage, of) = self.stage_of(other)?;
+            if stage == DONE && (of == self.run || told.is_empty()) {
                 return Ok(Waited::Over(()));
+            }
+            // The other side may have been started anew.
+            if stage == TAKES_PART && of != told {
+                self.stage.say(&format!("{MADE}|{of}|{}", self.run))?;
+                told = of;
             }
             let what = format!("{other} to finish with {}", self.drbd.resource);
             Ok(match self.state()?.peer_role.as_str() {
@@ -208,23 +215,25 @@ impl Mirror<'_> {
                 _ => Waited::For(what),
             })
         })?;
-        self.link(&decisions, journal)
+        self.link(&decisions, journal)?;
+        self.stage.say(&format!("{FINISHED}|{}", self.run))
     }
 
     fn second(&self, first: &str, journal: &mut dyn Steps) -> Result<(), Failure> {
         let (host, key) = (self.work.host, self.drbd.key());
-        wait_for(host, PATIENCE, || {
+        let partner = wait_for(host, PATIENCE, || {
             let state = self.state()?;
             if let Next::Stuck(message) = state.next(self.drbd.resource) {
                 return Err(stuck(message));
             }
-            if self
-                .stage
-                .heard()?
-                .get(first)
-                .is_some_and(|word| word == MADE)
-            {
-                return Ok(Waited::Over(()));
+            let (stage, of) = self.stage_of(first)?;
+            if let Some((to, run)) = of.split_once('|') {
+                if stage == MADE && to == self.run {
+                    return Ok(Waited::Over(run.to_owned()));
+                }
+            }
+            if stage == FINISHED && state.disk != "Inconsistent" {
+                return Ok(Waited::Over(of));
             }
             let what = format!("{first} to prepare {}", self.drbd.resource);
             Ok(match state.peer_role.as_str() {
@@ -243,7 +252,7 @@ impl Mirror<'_> {
             Record::of(&find(host, &path)?, Stage::Made).save(host, &filesystem.key())?;
         }
         self.link(&decisions, journal)?;
-        self.stage.say(DONE)?;
+        self.stage.say(&format!("{DONE}|{partner}"))?;
         journal.point(&format!("storage: {key}: done"));
         Ok(())
     }
@@ -273,6 +282,9 @@ impl Mirror<'_> {
             self.mount(filesystem, &path)?;
             for directory in mine {
                 migrate::copy_in(host, filesystem, directory, journal)?;
+                let mut record = Record::of(&find(host, &path)?, Stage::Made);
+                record.uuid = migrate::holding(host, filesystem, directory)?.word();
+                record.save(host, &migrate::key(filesystem, directory))?;
             }
             self.unmount(filesystem)?;
         }
@@ -318,15 +330,38 @@ impl Mirror<'_> {
     }
 
     fn decisions(&self, said: &BTreeMap<String, String>) -> Result<Vec<Decision>, Failure> {
-        migrate::decisions(self.filesystems, &self.sides, said)
+        let words = said.iter().map(|(node, words)| {
+            let (_, words) = words.split_once('|').unwrap_or(("", words));
+            (node.clone(), words.to_owned())
+        });
+        migrate::decisions(self.filesystems, &self.sides, &words.collect())
+    }
+
+    /// What a node says last: a stage, and whom it is about.
+    fn stage_of(&self, node: &str) -> Result<(String, String), Failure> {
+        let heard = self.stage.heard()?;
+        let words = heard.get(node).map_or("", String::as_str);
+        let (stage, of) = words.split_once('|').unwrap_or((words, ""));
+        Ok((stage.to_owned(), of.to_owned()))
+    }
+
+    /// Whether nothing is left that needs the resource here.
+    fn is_complete(&self, said: &BTreeMap<String, String>) -> Result<bool, Failure> {
+        Ok(self.is_filled()? && !self.is_source(&self.decisions(said)?)?)
     }
 
     /// Whether this node has something left to copy.
     fn is_source(&self, decisions: &[Decision]) -> Result<bool, Failure> {
+        let host = self.work.host;
         let from_me = Decision::CopyFrom(self.work.name.clone());
         for ((filesystem, directory), decision) in directories(self.filesystems).zip(decisions) {
-            let moved = || migrate::holding(self.work.host, filesystem, directory);
-            if *decision == from_me && moved()? != migrate::Holding::Moved {
+            if *decision != from_me {
+                continue;
+            }
+            let holding = migrate::holding(host, filesystem, directory)?;
+            let copied = Record::load(host, &migrate::key(filesystem, directory))?;
+            let same = copied.is_some_and(|record| record.uuid == holding.word());
+            if holding != migrate::Holding::Moved && !same {
                 return Ok(true);
             }
         }
@@ -425,11 +460,24 @@ impl Mirror<'_> {
                 }
             }
             let _ = self.drbdadm("secondary");
+            let state = drbd::state(host, self.drbd).ok().flatten();
+            if state.is_some_and(|state| state.peer_role == "Primary") {
+                // It would have this node fenced.
+                return;
+            }
         }
         if let Err(error) = self.drbdadm("down") {
             eprintln!("ubuntu-ha: {}", words(&error));
         }
     }
+}
+
+/// Unlike that of any other run.
+fn this_run() -> String {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    format!("{:x}-{:x}", std::process::id(), now.as_nanos())
 }
 
 fn words(failure: &Failure) -> String {

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::host::Host;
+use super::super::host::{Done, Host};
 use super::super::problem::Failure;
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// Longer than the longest copy may take.
+const LONGEST: Duration = Duration::from_secs(25 * 3600);
+/// `CRM_EX_DISCONNECT`: the daemon cannot be reached.
+const DISCONNECTED: i32 = 102;
 
 /// One attribute, with a value for each node.
 #[derive(Debug)]
@@ -29,19 +33,51 @@ impl<'a> Channel<'a> {
     /// The attribute manager does not answer.
     pub fn say(&self, value: &str) -> Result<(), Failure> {
         let args = ["--name", &self.name, "--update", value, "--private"];
-        self.host.must("attrd_updater", &args, LIMIT).map(drop)
+        ask(self.host, "attrd_updater", &args, |done| done.success).map(drop)
     }
 
     /// What each node has said, by its name.
     ///
     /// # Errors
-    /// The attribute manager cannot be asked.
+    /// The attribute manager does not answer.
     pub fn heard(&self) -> Result<BTreeMap<String, String>, Failure> {
         let args = ["--name", &self.name, "--query", "--all"];
-        // An attribute that nobody has set is an error to it.
-        let done = self.host.run("attrd_updater", &args, LIMIT)?;
-        Ok(parse(&done.stdout))
+        // An attribute that nobody has set is an error too, with a code that
+        // differs between the versions.
+        let answered = |done: &Done| done.code.is_some_and(|code| code != DISCONNECTED);
+        Ok(parse(
+            &ask(self.host, "attrd_updater", &args, answered)?.stdout,
+        ))
     }
+}
+
+/// Pacemaker's daemons take a moment after its start until they answer.
+fn ask(
+    host: &Host,
+    program: &str,
+    args: &[&str],
+    answered: impl Fn(&Done) -> bool,
+) -> Result<Done, Failure> {
+    let (tries, pause) = if host.is_trial() {
+        (2, Duration::from_millis(20))
+    } else {
+        (30, Duration::from_secs(2))
+    };
+    let mut done = host.run(program, args, LIMIT)?;
+    for _ in 1..tries {
+        if answered(&done) {
+            return Ok(done);
+        }
+        thread::sleep(pause);
+        done = host.run(program, args, LIMIT)?;
+    }
+    if answered(&done) {
+        return Ok(done);
+    }
+    Err(Failure::failed(
+        format!("{program} {}: {}", args.join(" "), done.last_words()),
+        "see whether pacemaker runs, then run the command again".into(),
+    ))
 }
 
 /// `name="ubuntu-ha-drbd-data" host="alpha" value="made"`
@@ -73,8 +109,8 @@ pub fn is_in_cib(host: &Host, parameter: &str, value: &str) -> Result<bool, Fail
 /// # Errors
 /// pacemaker does not answer.
 pub fn present(host: &Host) -> Result<Vec<String>, Failure> {
-    let text = host.must("crm_node", &["--partition"], LIMIT)?;
-    Ok(text.split_whitespace().map(str::to_owned).collect())
+    let done = ask(host, "crm_node", &["--partition"], |done| done.success)?;
+    Ok(done.stdout.split_whitespace().map(str::to_owned).collect())
 }
 
 /// Asks `look` again and again until it has something. It says what is waited
@@ -93,6 +129,7 @@ pub fn wait_for<T>(
     } else {
         limit
     };
+    let last = Instant::now() + LONGEST;
     let mut end = Instant::now() + limit;
     loop {
         let (what, alive) = match look()? {
@@ -101,7 +138,7 @@ pub fn wait_for<T>(
             Waited::Alive(what) => (what, true),
         };
         if alive {
-            end = Instant::now() + limit;
+            end = (Instant::now() + limit).min(last);
         }
         if Instant::now() >= end {
             return Err(Failure::failed(

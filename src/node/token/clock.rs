@@ -85,7 +85,7 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "packager"))]
 mod tests {
     use super::*;
     use crate::recipe::date;

@@ -378,7 +378,7 @@ fn a_disk_of_sbd_is_blank_or_one_already() {
             targets: vec!["alpha".into(), "beta".into()],
             level: 1,
         }]);
-        assert_eq!(sbd::devices(&wanted), [path.clone()]);
+        assert_eq!(sbd::devices(&wanted), std::slice::from_ref(&path));
         let about = |messages: Vec<String>| {
             let told = messages
                 .into_iter()

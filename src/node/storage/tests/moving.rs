@@ -83,7 +83,8 @@ fn every_difference_is_seen() {
     let copy = dir.path().join("b");
     let file = copy.join("f");
     let (file, link) = (file.to_str().unwrap(), copy.join("l"));
-    let cases: Vec<(&str, Box<dyn Fn()>)> = vec![
+    type Change<'a> = Box<dyn Fn() + 'a>;
+    let cases: Vec<(&str, Change<'_>)> = vec![
         (
             "f has another content",
             Box::new(|| fs::write(file, "y").unwrap()),

@@ -123,7 +123,7 @@ render
 "#;
 
 const ATTRD: &str = r#"
-[ -e "$W/killed" ] && fail "the other node was killed"
+[ -e "$W/killed" ] && exit 102
 name=$2
 mkdir -p "$W/attr/$name"
 case "$3" in
@@ -131,7 +131,8 @@ case "$3" in
     echo "$4" >"$W/attr/$name/.$ME" && mv "$W/attr/$name/.$ME" "$W/attr/$name/$ME" ;;
 --query)
     for f in "$W/attr/$name"/*; do
-        [ -e "$f" ] && echo "name=\"$name\" host=\"${f##*/}\" value=\"$(cat "$f")\""
+        [ -e "$f" ] || exit 78
+        echo "name=\"$name\" host=\"${f##*/}\" value=\"$(cat "$f")\""
     done ;;
 esac
 "#;
