@@ -109,7 +109,12 @@ fn config_and_the_node_program_agree() {
             &[&x255, &x256, &umlauts[0], &umlauts[1]],
         ),
         ("password", "", PASSWORDS, &[&x255, &x256]),
-        ("password", "min = 1\nmax = 12", PASSWORDS, &["a", " ", "a b"]),
+        (
+            "password",
+            "min = 1\nmax = 12",
+            PASSWORDS,
+            &["a", " ", "a b"],
+        ),
     ];
     for (kind, limits, texts, long) in more {
         let texts: Vec<&str> = texts.iter().chain(*long).copied().collect();
