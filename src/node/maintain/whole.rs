@@ -160,7 +160,7 @@ pub fn off(host: &Host, anyway: bool) -> Result<(), Failure> {
     let before = before.unwrap_or_else(|| note::places(&live));
     let rest = look_again(host)?;
     let live = running(host)?;
-    if !(rest && live.is_idle()) && !anyway {
+    if (!rest || !live.is_idle()) && !anyway {
         return Err(Failure::failed(
             "the cluster still looks at its resources".into(),
             "run `ubuntu-ha maintain off` again in a moment".into(),
