@@ -36,6 +36,7 @@ impl CrmSimulate {
     }
 
     /// Where PATH, or the directories of administration programs, have it.
+    #[cfg(feature = "packager")]
     pub fn find() -> Option<PathBuf> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let dirs = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/bin".into()]);

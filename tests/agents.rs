@@ -2,6 +2,8 @@
 //! code of OCF 1.1 that it may give.
 
 mod agents_support;
+#[path = "agents/modes.rs"]
+mod modes;
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -12,11 +14,23 @@ use agents_support::*;
 /// Agents of the parts that share one Java process.
 const JVM: [&str; 3] = ["eucaclc", "eucasc", "eucawalrus"];
 
+/// Actions of OCF that these agents do not offer.
+const UNIMPLEMENTED_ACTIONS: [&str; 7] = [
+    "promote",
+    "demote",
+    "notify",
+    "migrate_to",
+    "migrate_from",
+    "reload",
+    "reload-agent",
+];
+
 #[test]
 fn the_agents_are_clean_posix_shell() {
     let mut files: Vec<_> = AGENTS.iter().map(|name| agents().join(name)).collect();
     files.push(agents().join("euca-common"));
     files.push(agents().join("euca-jvm"));
+    files.push(stub().join("init"));
     for file in &files {
         let dash = Command::new("dash").arg("-n").arg(file).status().unwrap();
         assert!(dash.success(), "{}", file.display());
@@ -66,7 +80,9 @@ fn meta_data_is_valid_and_its_times_have_units() {
 fn an_unknown_action_is_unimplemented() {
     let host = Host::passive();
     for agent in AGENTS {
-        assert_eq!(host.run(agent, "promote"), UNIMPLEMENTED);
+        for action in UNIMPLEMENTED_ACTIONS {
+            assert_eq!(host.run(agent, action), UNIMPLEMENTED, "{agent} {action}");
+        }
         assert_eq!(host.run(agent, "usage"), OK);
     }
 }
@@ -114,7 +130,7 @@ fn a_wrong_parameter_is_a_fault_of_the_configuration() {
         command.env("OCF_RESKEY_extra_services", "walrus clc");
         assert_eq!(code(command), CONFIGURED);
     }
-    assert_eq!(host.read("calls"), "");
+    assert_eq!(host.calls(), "");
 }
 
 #[test]
@@ -138,7 +154,7 @@ fn a_start_says_what_the_node_lacks() {
         assert_eq!(bare.run(agent, "start"), INSTALLED);
         assert_eq!(unmounted.run(agent, "start"), GENERIC);
     }
-    assert_eq!(unmounted.read("calls"), "");
+    assert_eq!(unmounted.calls(), "");
 }
 
 #[test]
@@ -153,7 +169,7 @@ fn each_agent_starts_watches_and_stops_its_part() {
         }
         let (pid, child) = (host.pid(), host.child());
         assert_eq!(host.run(agent, "start"), OK, "{agent}");
-        assert_eq!((host.pid(), host.read("calls").as_str()), (pid, "start\n"));
+        assert_eq!((host.pid(), host.calls().as_str()), (pid, "start\n"));
 
         assert_eq!(host.run(agent, "stop"), OK, "{agent}");
         assert!(!is_alive(pid) && !is_alive(child), "{agent}");
@@ -161,14 +177,14 @@ fn each_agent_starts_watches_and_stops_its_part() {
         assert_eq!(host.monitor(agent, 20), NOT_RUNNING, "{agent}");
         assert_eq!(host.run(agent, "stop"), OK, "{agent}");
         // The Cluster Controller's cleanstop would throw its state away.
-        assert_eq!(host.read("calls"), "start\nstop\n", "{agent}");
+        assert_eq!(host.calls(), "start\nstop\n", "{agent}");
     }
 }
 
 #[test]
 fn a_start_returns_when_the_part_is_usable() {
     let host = Host::new();
-    host.set("delay", "2");
+    host.set("slow", "2");
     let begin = Instant::now();
     assert_eq!(host.run("eucaclc", "start"), OK);
     assert!(begin.elapsed() >= Duration::from_secs(2));
@@ -179,7 +195,7 @@ fn a_start_returns_when_the_part_is_usable() {
 fn a_daemon_that_dies_while_starting_fails_the_start() {
     for agent in AGENTS {
         let host = Host::new();
-        host.set("dies", "");
+        host.set("die-on-start", "");
         assert_eq!(host.run(agent, "start"), GENERIC, "{agent}");
         assert_eq!(host.run(agent, "stop"), OK, "{agent}");
         assert_eq!(host.probe(agent), NOT_RUNNING, "{agent}");
@@ -193,7 +209,10 @@ fn a_killed_daemon_is_not_running() {
         assert_eq!(host.run(agent, "start"), OK);
         signal(host.pid(), "KILL");
         eventually("the daemon is gone", || !is_alive(host.pid()));
+        // What answers still does, without anybody to watch over it.
+        assert_eq!(host.monitor(agent, 20), OK, "{agent}");
         signal(host.child(), "KILL");
+        eventually("nothing is left", || host.processes().is_empty());
         assert_eq!(host.monitor(agent, 0), NOT_RUNNING, "{agent}");
         assert_eq!(host.run(agent, "start"), OK, "{agent}");
         assert_eq!(host.monitor(agent, 20), OK, "{agent}");
@@ -208,7 +227,7 @@ fn each_depth_of_a_monitor_sees_more() {
         host.set("sick", "");
         assert_eq!(host.monitor(agent, 10), OK, "{agent}");
         assert_eq!(host.monitor(agent, 20), GENERIC, "{agent}");
-        host.set("heartbeat", "name=cluster enabled=true local=true\n");
+        host.set("disabled", "");
         let hung = if agent == "eucacc" { OK } else { GENERIC };
         assert_eq!(host.monitor(agent, 10), hung, "{agent}");
         // Nothing listens any more, but the process is there.
@@ -226,8 +245,8 @@ fn each_depth_of_a_monitor_sees_more() {
 fn a_stop_is_by_force_if_it_must() {
     for agent in AGENTS {
         let host = Host::new();
-        host.set("stubborn", "");
-        host.set("lazy", "");
+        host.set("hang-stop", "");
+        host.set("lie", "");
         assert_eq!(host.run(agent, "start"), OK);
         let (pid, child) = (host.pid(), host.child());
         let begin = Instant::now();
@@ -262,12 +281,29 @@ fn a_lost_pid_file_hides_nothing() {
     }
 }
 
+/// Nobody has seen this child: its parent died before a monitor came by.
+#[test]
+fn a_child_without_its_parent_is_seen_and_stopped() {
+    for (agent, name) in [("eucaclc", "eucalyptus-cloud"), ("eucacc", "eucalyptus-cc")] {
+        let host = Host::new();
+        fs::write(host.root().join("var/lib/eucalyptus/services"), "cloud\n").unwrap();
+        host.by_hand(name, "start");
+        eventually("the stub is up", || host.monitor(agent, 20) == OK);
+        signal(host.pid(), "KILL");
+        eventually("the parent is gone", || !is_alive(host.pid()));
+        assert_eq!(host.probe(agent), OK, "{agent}");
+        assert_eq!(host.run(agent, "stop"), OK, "{agent}");
+        assert_eq!(host.processes(), [], "{agent}");
+    }
+}
+
 #[test]
 fn a_pid_file_of_yesterday_names_nobody() {
     for (agent, name) in [("eucaclc", "eucalyptus-cloud"), ("eucacc", "eucalyptus-cc")] {
         let host = Host::new();
         let mut other = Command::new("sleep").arg("60").spawn().unwrap();
         let pidfile = host.root().join(format!("var/run/eucalyptus/{name}.pid"));
+        fs::create_dir_all(pidfile.parent().unwrap()).unwrap();
         fs::write(pidfile, format!("{}\n", other.id())).unwrap();
         fs::write(host.root().join("var/lib/eucalyptus/services"), "cloud\n").unwrap();
         assert_eq!(host.probe(agent), NOT_RUNNING);
@@ -282,9 +318,8 @@ fn a_pid_file_of_yesterday_names_nobody() {
 fn a_daemon_that_was_started_by_hand_is_seen_and_stopped() {
     let host = Host::new();
     fs::write(host.root().join("var/lib/eucalyptus/services"), "cloud\n").unwrap();
-    let script = host.script("eucalyptus-cloud");
-    Command::new(script).arg("start").status().unwrap();
-    eventually("the stub is up", || !host.read("up").is_empty());
+    host.by_hand("eucalyptus-cloud", "start");
+    eventually("the stub is up", || host.monitor("eucaclc", 20) == OK);
     assert_eq!(host.probe("eucaclc"), OK);
     assert_eq!(host.probe("eucawalrus"), NOT_RUNNING);
     assert_eq!(host.run("eucaclc", "stop"), OK);
@@ -320,7 +355,7 @@ fn a_monitor_bears_with_a_restart_for_another_part() {
     let host = Host::new();
     assert_eq!(host.run("eucaclc", "start"), OK);
     let before = host.pid();
-    host.set("delay", "3");
+    host.set("slow", "3");
     let mut start = host.begin("eucawalrus", "start");
     eventually("the old process is gone", || !is_alive(before));
     while start.try_wait().unwrap().is_none() {
@@ -335,6 +370,7 @@ fn a_monitor_bears_with_a_restart_for_another_part() {
     signal(host.pid(), "KILL");
     eventually("the daemon is gone", || !is_alive(host.pid()));
     signal(host.child(), "KILL");
+    eventually("nothing is left", || host.processes().is_empty());
     assert_eq!(host.monitor("eucaclc", 0), NOT_RUNNING);
 }
 
@@ -343,7 +379,7 @@ fn a_restart_that_fails_is_not_borne_with_for_ever() {
     let host = Host::new();
     assert_eq!(host.run("eucaclc", "start"), OK);
     assert_eq!(host.run("eucawalrus", "start"), OK);
-    host.set("dies", "");
+    host.set("die-on-start", "");
     assert_eq!(host.run("eucawalrus", "stop"), OK);
     assert_eq!(host.monitor("eucaclc", 0), OK);
     assert_eq!(host.probe("eucaclc"), NOT_RUNNING);
@@ -366,10 +402,10 @@ fn only_parts_that_this_node_runs_are_in_the_services_file() {
 #[test]
 fn a_stop_waits_for_nobodys_start() {
     let host = Host::new();
-    host.set("delay", "30");
+    host.set("slow", "30");
     let mut start = host.begin("eucaclc", "start");
     eventually("the daemon is being started", || {
-        !host.read("child").is_empty()
+        !host.processes().is_empty()
     });
     let begin = Instant::now();
     assert_eq!(host.run("eucawalrus", "stop"), OK);

@@ -174,7 +174,8 @@ pub struct Question {
     /// An optional question may be left empty.
     #[serde(default)]
     pub optional: bool,
-    /// Smallest integer accepted.
+    /// Smallest integer accepted; for a password the shortest one in bytes, 8
+    /// where absent.
     pub min: Option<i64>,
     /// Largest integer accepted; for a password or a string the longest one in
     /// bytes, 255 where absent.

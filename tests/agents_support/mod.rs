@@ -1,15 +1,13 @@
-//! A host of a test: a root directory with a stub of Eucalyptus whose init
-//! scripts tell lies, and a web server that answers while the stub lives.
+//! A host of a test: a root directory in which the stub of Eucalyptus of
+//! vm-tests/eucalyptus-stub is installed, on ports of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 pub const OK: i32 = 0;
@@ -21,83 +19,31 @@ pub const NOT_RUNNING: i32 = 7;
 
 pub const AGENTS: [&str; 4] = ["eucacc", "eucaclc", "eucasc", "eucawalrus"];
 
-/// The stub of the init scripts. Its exit codes mean nothing, like those of
-/// the real ones.
-const SCRIPT: &str = r#"#!/bin/sh
-echo "$1" >>"$ROOT/calls"
-pidfile=$ROOT/var/run/eucalyptus/$NAME.pid
-case $1 in
-start)
-	if [ -s "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null; then
-		exit 0
-	fi
-	cp "$ROOT/var/lib/eucalyptus/services" "$ROOT/started-with" 2>/dev/null
-	setsid "$DAEMON" httpd-cc.conf </dev/null >/dev/null 2>&1 &
-	echo $! >"$pidfile"
-	exit 3
-	;;
-stop)
-	[ -e "$ROOT/lazy" ] && exit 0
-	kill "$(cat "$pidfile")" 2>/dev/null
-	rm -f "$pidfile"
-	exit 1
-	;;
-esac
-"#;
-
-/// The stub of the daemon. It has a child, as the real ones have.
-const DAEMON: &str = r#"#!/bin/sh
-[ -e "$ROOT/dies" ] && exit 1
-if [ -e "$ROOT/stubborn" ]; then
-	trap '' TERM
-else
-	trap 'kill $child; exit 0' TERM
-fi
-sleep 1000 &
-child=$!
-echo $child >"$ROOT/child"
-sleep "$(cat "$ROOT/delay" 2>/dev/null || echo 0)"
-for part in cloud:eucalyptus walrus:walrus sc:storage; do
-	enabled=false
-	grep -qx "${part%%:*}" "$ROOT/started-with" 2>/dev/null && enabled=true
-	printf 'name=%-20.20s enabled=%-10.10s local=%-10.10s initialized=true\n' \
-		"${part##*:}" $enabled $enabled
-done >"$ROOT/heartbeat"
-echo $$ >"$ROOT/up"
-while :; do
-	sleep 0.1
-done
-"#;
-
 pub fn agents() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/agents")
+}
+
+/// The sources of the package eucalyptus-cloud-stub.
+pub fn stub() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vm-tests/eucalyptus-stub")
 }
 
 /// One host; dropping it ends its processes.
 pub struct Host {
     directory: tempfile::TempDir,
-    port: u16,
-    stop: Arc<AtomicBool>,
-    server: Option<JoinHandle<()>>,
+    cloud: u16,
+    register: u16,
+    cc: u16,
 }
 
 impl Host {
     /// A host on which Eucalyptus is installed and its data is mounted.
     pub fn new() -> Host {
         let host = Host::passive();
-        for directory in ["var/lib/eucalyptus", "var/run/eucalyptus"] {
-            fs::create_dir_all(host.root().join(directory)).unwrap();
-        }
+        fs::create_dir_all(host.root().join("var/lib/eucalyptus")).unwrap();
+        fs::create_dir(host.directory.path().join("init.d")).unwrap();
         for name in ["eucalyptus-cloud", "eucalyptus-cc"] {
-            let daemon = host.directory.path().join("sbin").join(name);
-            let set = format!(
-                "ROOT={} NAME={name} DAEMON={}\nexport ROOT\n",
-                host.root().display(),
-                daemon.display()
-            );
-            let with_settings = |text: &str| text.replacen('\n', &format!("\n{set}"), 1);
-            write_program(&daemon, &with_settings(DAEMON));
-            write_program(&host.script(name), &with_settings(SCRIPT));
+            symlink(stub().join("init"), host.script(name)).unwrap();
         }
         host
     }
@@ -109,28 +55,22 @@ impl Host {
             "the environment lacks the package resource-agents"
         );
         let directory = tempfile::tempdir().unwrap();
-        fs::create_dir_all(directory.path().join("root")).unwrap();
-        fs::create_dir_all(directory.path().join("state")).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let stop = Arc::new(AtomicBool::new(false));
-        let root = directory.path().join("root");
-        let stopped = Arc::clone(&stop);
-        let server = thread::spawn(move || {
-            for stream in listener.incoming() {
-                if stopped.load(Ordering::SeqCst) {
-                    return;
-                }
-                // A client that went away is its own affair.
-                let _ = stream.and_then(|stream| answer(stream, &root));
-            }
-        });
-        Host {
-            directory,
-            port,
-            stop,
-            server: Some(server),
+        for name in ["root", "state", "settings"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
         }
+        let host = Host {
+            directory,
+            cloud: free_port(),
+            register: free_port(),
+            cc: free_port(),
+        };
+        host.set("root", &host.root().to_string_lossy());
+        host.set("program", &stub().join("eucalyptus-stub").to_string_lossy());
+        host.set("cloud-port", &host.cloud.to_string());
+        host.set("register-port", &host.register.to_string());
+        host.set("cc-port", &host.cc.to_string());
+        host.set("patience", "1");
+        host
     }
 
     pub fn root(&self) -> PathBuf {
@@ -145,13 +85,29 @@ impl Host {
         self.directory.path().join("state/eucalyptus-cloud")
     }
 
-    /// Makes the stub behave: dies, stubborn, lazy, delay, sick.
-    pub fn set(&self, behaviour: &str, value: &str) {
-        fs::write(self.root().join(behaviour), value).unwrap();
+    fn settings(&self) -> PathBuf {
+        self.directory.path().join("settings")
+    }
+
+    /// Sets a setting or mode of the stub.
+    pub fn set(&self, name: &str, value: &str) {
+        fs::write(self.settings().join(name), value).unwrap();
+    }
+
+    /// Ends a mode of the stub.
+    pub fn unset(&self, mode: &str) {
+        fs::remove_file(self.settings().join(mode)).unwrap();
     }
 
     pub fn read(&self, path: &str) -> String {
         fs::read_to_string(self.root().join(path)).unwrap_or_default()
+    }
+
+    /// What the init scripts were asked for, one word a line.
+    pub fn calls(&self) -> String {
+        ["cloud", "cc"]
+            .map(|name| self.read(&format!("var/run/eucalyptus-stub/eucalyptus-{name}.calls")))
+            .concat()
     }
 
     pub fn services(&self) -> String {
@@ -163,7 +119,7 @@ impl Host {
             "eucacc" => "eucalyptus-cc",
             _ => "eucalyptus-cloud",
         };
-        let url = |page: &str| format!("http://127.0.0.1:{}/{page}", self.port);
+        let cloud = |page: &str| format!("http://127.0.0.1:{}/services/{page}", self.cloud);
         let mut command = Command::new(agents().join(agent));
         command
             .arg(action)
@@ -180,16 +136,20 @@ impl Host {
             .env("OCF_RESKEY_script", self.script(daemon))
             .env("OCF_RESKEY_CRM_meta_timeout", "20000")
             .env("OCF_RESKEY_CRM_meta_interval", "20000")
-            .env("OCF_RESKEY_heartbeat_url", url("services/Heartbeat"))
-            .env("OCF_RESKEY_services_url", url("axis2/services/"))
+            .env("OCF_RESKEY_heartbeat_url", cloud("Heartbeat"))
+            .env(
+                "OCF_RESKEY_services_url",
+                format!("http://127.0.0.1:{}/axis2/services/", self.cc),
+            )
             .env(
                 "OCF_RESKEY_status_url",
-                url(match agent {
-                    "eucaclc" => "register",
-                    "eucasc" => "services/Storage",
-                    _ => "services/Walrus",
-                }),
+                match agent {
+                    "eucaclc" => format!("https://127.0.0.1:{}/register", self.register),
+                    "eucasc" => cloud("Storage"),
+                    _ => cloud("Walrus"),
+                },
             )
+            .env("EUCALYPTUS_STUB", self.settings())
             .stdin(Stdio::null());
         command
     }
@@ -221,39 +181,65 @@ impl Host {
             .unwrap()
     }
 
-    /// The pid that the stub's daemon wrote once it was up.
+    /// An init script as the administrator calls it.
+    pub fn by_hand(&self, name: &str, action: &str) {
+        Command::new(self.script(name))
+            .arg(action)
+            .env("EUCALYPTUS_STUB", self.settings())
+            .status()
+            .unwrap();
+    }
+
+    /// The daemon's two processes as it wrote them down: the one in charge and
+    /// the one that answers.
+    fn noted(&self) -> (u32, u32) {
+        let text = ["cloud", "cc"]
+            .map(|name| self.read(&format!("var/run/eucalyptus-stub/eucalyptus-{name}.pids")))
+            .concat();
+        let (parent, child) = text.trim().split_once(' ').expect("one daemon has started");
+        (parent.parse().unwrap(), child.parse().unwrap())
+    }
+
     pub fn pid(&self) -> u32 {
-        self.read("up").trim().parse().unwrap()
+        self.noted().0
     }
 
     pub fn child(&self) -> u32 {
-        self.read("child").trim().parse().unwrap()
+        self.noted().1
+    }
+
+    /// All living processes of the stub on this host.
+    pub fn processes(&self) -> Vec<u32> {
+        let mark = self.settings().to_string_lossy().into_owned();
+        fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter(|pid| {
+                let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                let line = String::from_utf8_lossy(&line);
+                line.contains("/eucalyptus-stub\0") && line.contains(&mark)
+            })
+            .collect()
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let pids = [
-            "up",
-            "child",
-            "var/run/eucalyptus/eucalyptus-cloud.pid",
-            "var/run/eucalyptus/eucalyptus-cc.pid",
-        ];
-        let mark = self.directory.path().to_string_lossy().to_string();
-        for pid in pids.map(|path| self.read(path)) {
-            let Ok(pid) = pid.trim().parse::<u32>() else {
-                continue;
-            };
-            let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let command = String::from_utf8_lossy(&command).replace('\0', " ");
-            if command.contains(&mark) || command == "sleep 1000 " {
-                signal(pid, "KILL");
-            }
+        for pid in self.processes() {
+            signal(pid, "KILL");
         }
-        self.stop.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
-        if let Some(server) = self.server.take() {
-            let _ = server.join();
+    }
+}
+
+/// A port that nobody listens on, below those that the kernel gives to
+/// clients, and not given out twice.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = (std::process::id() % 400) as u16 * 50;
+    loop {
+        let port = 10_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return port;
         }
     }
 }
@@ -285,32 +271,4 @@ pub fn eventually(what: &str, check: impl Fn() -> bool) {
         assert!(begin.elapsed() < Duration::from_secs(10), "{what}");
         thread::sleep(Duration::from_millis(50));
     }
-}
-
-fn write_program(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-fn answer(mut stream: TcpStream, root: &Path) -> std::io::Result<()> {
-    let mut request = String::new();
-    BufReader::new(stream.try_clone()?).read_line(&mut request)?;
-    let up = fs::read_to_string(root.join("up")).unwrap_or_default();
-    if !up.trim().parse().is_ok_and(is_alive) {
-        return Ok(());
-    }
-    let sick = root.join("sick").exists();
-    let body = match request.split_whitespace().nth(1).unwrap_or_default() {
-        "/services/Heartbeat" => fs::read_to_string(root.join("heartbeat"))?,
-        "/register" if !sick => "CloudVersion=2.0".into(),
-        "/axis2/services/" if !sick => "<h2>EucalyptusCC</h2>".into(),
-        "/services/Walrus" | "/services/Storage" if sick => return Ok(()),
-        _ => "nothing here".into(),
-    };
-    write!(
-        stream,
-        "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
 }

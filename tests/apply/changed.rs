@@ -1,7 +1,7 @@
 //! Changes of a cluster that runs, and steps that fail.
 
 use crate::fake_host::FakeHost;
-use crate::setup::{PAIR, SECRET, cluster, difference, pair, stamps, tree};
+use crate::setup::{PAIR, SECRET, TRIO, cluster, difference, pair, stamps, tree};
 
 fn formed() -> FakeHost {
     let host = pair();
@@ -90,6 +90,37 @@ fn another_name_of_the_cluster_is_refused_with_the_way_out() {
     assert_eq!(
         difference(&before, &tree(&host)),
         ["etc/ubuntu-ha/cluster.toml"]
+    );
+}
+
+#[test]
+fn sbd_comes_with_a_start_of_corosync_alone() {
+    let host = pair();
+    host.answers(&cluster(TRIO), &[]);
+    host.peer("gamma", true);
+    host.run(&["apply"]).expect(0);
+    host.forget_calls();
+    host.write("dev/watchdog", "");
+    host.answers(&cluster(TRIO).replace("accept-split-brain", "sbd"), &[]);
+    let ran = host.run(&["apply"]).expect(1);
+    assert!(
+        ran.stderr.contains("sbd has to start before corosync"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(acts(&host), Vec::<String>::new());
+    host.succeed("systemctl", &["stop", "pacemaker", "corosync"]);
+    host.run(&["apply"]).expect(0);
+    assert!(host.is_enabled("sbd") && host.is_active("sbd"));
+    assert!(
+        host.succeed("cibadmin", &["--query"])
+            .contains("stonith-watchdog-timeout")
+    );
+    let ran = host.run(&["apply"]).expect(0);
+    assert!(
+        ran.stdout.ends_with("nothing to change\n"),
+        "{}",
+        ran.stdout
     );
 }
 

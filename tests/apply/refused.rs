@@ -1,7 +1,7 @@
 //! What stands in the way is told, and nothing is written.
 
 use crate::fake_host::FakeHost;
-use crate::setup::{PAIR, SECRET, cluster, difference, pair, tree};
+use crate::setup::{PAIR, SECRET, TRIO, cluster, difference, pair, tree};
 
 /// Runs `apply`, which must refuse with these words and leave everything.
 #[track_caller]
@@ -175,6 +175,16 @@ fn a_fence_device_that_does_not_answer_is_told() {
         "fencing does not work: fence-alpha (fence_ipmilan) does not tell the state of alpha";
     assert!(ran.stdout.contains(note), "{}", ran.stdout);
     assert!(!ran.stdout.contains(PASSWORD), "{}", ran.stdout);
+}
+
+#[test]
+fn a_watchdog_that_is_not_there() {
+    let host = pair();
+    host.answers(
+        &cluster(TRIO).replace("accept-split-brain", "sbd"),
+        &[("secret", SECRET)],
+    );
+    refused(&host, 1, &["there is no /dev/watchdog", "softdog"]);
 }
 
 #[test]

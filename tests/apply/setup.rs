@@ -10,7 +10,9 @@ use crate::fake_host::FakeHost;
 pub const SECRET: &str = "example-shared-secret-0001";
 pub const PAIR: &str = "alpha=192.0.2.11 beta=192.0.2.12";
 
-/// Answers of a cluster of two without fencing.
+pub const TRIO: &str = "alpha=192.0.2.11 beta=192.0.2.12 gamma=192.0.2.13";
+
+/// Answers of a cluster without fencing.
 pub fn cluster(nodes: &str) -> String {
     format!("cluster_name = \"ha\"\nnodes = \"{nodes}\"\nfencing = \"accept-split-brain\"\n")
 }

@@ -109,6 +109,12 @@ fn config_and_the_node_program_agree() {
             &[&x255, &x256, &umlauts[0], &umlauts[1]],
         ),
         ("password", "", PASSWORDS, &[&x255, &x256]),
+        (
+            "password",
+            "min = 1\nmax = 12",
+            PASSWORDS,
+            &["a", " ", "a b"],
+        ),
     ];
     for (kind, limits, texts, long) in more {
         let texts: Vec<&str> = texts.iter().chain(*long).copied().collect();
@@ -160,7 +166,8 @@ proptest! {
         ];
         for (kind, texts) in cases {
             let texts: Vec<&str> = texts.iter().chain(&any).map(String::as_str).collect();
-            agree(&ask(kind, "min = -7\nmax = 700"), &texts);
+            let min = if kind == "password" { 2 } else { -7 };
+            agree(&ask(kind, &format!("min = {min}\nmax = 700")), &texts);
         }
     }
 

@@ -9,6 +9,7 @@ use hapkg::build::chroot::{self, Base};
 use hapkg::recipe::suite::Suite;
 
 use crate::stop::{During, Stop};
+use crate::stub;
 use crate::world::World;
 
 type Progress<'a> = &'a dyn Fn(&str);
@@ -44,6 +45,27 @@ localedef -i es_ES -f UTF-8 es_ES.UTF-8
 apt-get clean
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*
 "#
+    );
+    Ok(plain(suite, progress)?.layer(&script, progress)?)
+}
+
+/// What the resource agents and the stub of Eucalyptus depend on, and what
+/// ocf-tester calls. It knows no mirror, so a test downloads nothing.
+///
+/// # Errors
+/// As [`Base::layer`].
+pub fn agents(world: &World, suite: &Suite, progress: Progress) -> Result<Base, Stop> {
+    let mut packages = packages(&world.new, suite)?;
+    packages.retain(|package| package.get("Package") == Some("ubuntu-ha-resource-agents"));
+    let mut wanted = foreign(&packages, "Depends");
+    wanted.extend(names(&stub::depends()?));
+    let script = format!(
+        "export DEBIAN_FRONTEND=noninteractive
+apt-get install -q -y --no-install-recommends {} iproute2 libxml2-utils
+apt-get clean
+rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*
+",
+        wanted.join(" ")
     );
     Ok(plain(suite, progress)?.layer(&script, progress)?)
 }

@@ -9,8 +9,8 @@ use crate::bases;
 use crate::machine::Machine;
 use crate::stop::Stop;
 use crate::trials::{
-    build, clean, cluster, frontend, lifecycle, lint, preseed, reproduce, scripts, solver, tasks,
-    upgrade,
+    agents, build, clean, cluster, frontend, lifecycle, lint, preseed, reproduce, scripts, solver,
+    tasks, upgrade,
 };
 use crate::world::{ROLES, World};
 
@@ -107,6 +107,12 @@ const TABLE: &[(&str, Spread, When, Run)] = &[
     ("lintian", Spread::Suites, When::Always, lint::lintian),
     ("source", Spread::Suites, When::Always, build::roles),
     ("cluster", Spread::Suites, When::Always, cluster::cluster),
+    (
+        "ocf-tester",
+        Spread::Suites,
+        When::Always,
+        agents::ocf_tester,
+    ),
     ("archive", Spread::Suites, When::Always, solver::archive),
     (
         "shellcheck",

@@ -13,9 +13,11 @@ mod report;
 mod run;
 mod setup;
 mod stop;
+mod stub;
 mod trials;
 mod world;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -44,6 +46,12 @@ enum Command {
     },
     /// Runs every test; the last line says `N passed, N failed`.
     Test(Test),
+    /// Packs the stub of Eucalyptus that tests install.
+    Stub {
+        /// Directory that gets the .deb.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Measures.
     Bench {
         #[command(subcommand)]
@@ -76,6 +84,10 @@ fn main() -> ExitCode {
         Command::Setup => setup::tests().map(|()| ExitCode::SUCCESS),
         Command::Build { args } => build(&args),
         Command::Test(test) => checks::test(test.all, test.filter.as_deref(), test.reuse),
+        Command::Stub { out } => stub::build(&out).map(|deb| {
+            println!("{}", deb.display());
+            ExitCode::SUCCESS
+        }),
         Command::Bench { what: Bench::Build } => bench::build().map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|stop| {

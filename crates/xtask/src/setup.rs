@@ -45,8 +45,10 @@ const TESTS: &[(&str, Option<&str>)] = &[
     ("groff", None),
     ("libxml2-utils", None),
     ("lintian", None),
+    ("openssl", None),
     ("pacemaker-cli-utils", None),
     ("po-debconf", None),
+    ("python3", None),
     ("shellcheck", None),
 ];
 

@@ -1,5 +1,6 @@
 //! The chroot tests, one subject a file.
 
+pub mod agents;
 pub mod build;
 pub mod clean;
 pub mod cluster;

@@ -125,6 +125,9 @@ pub fn survey(host: &Host, loaded: &Loaded, me: u32, pending: Action) -> Result<
         let reasons = corosync::not_reloadable(old.as_deref().unwrap_or_default(), &new);
         problems.extend(reasons.into_iter().map(|reason| not_running(host, &reason)));
     }
+    if formed && running {
+        problems.extend(sbd_too_late(host, desired)?);
+    }
     if !problems.is_empty() {
         return Err(Failure::Refused(problems));
     }
@@ -296,6 +299,22 @@ fn other_cluster(host: &Host, conf: Option<&str>) -> Result<Option<Problem>, Fai
     );
     let problem = Problem::new(&Subject::Cluster, message)
         .in_file(host.layout.path(COROSYNC_CONF), None)
+        .mend_by("systemctl stop pacemaker corosync".into());
+    Ok(Some(problem))
+}
+
+/// Pacemaker ends where the configuration has a watchdog and sbd does not run,
+/// and systemd starts sbd with corosync alone.
+fn sbd_too_late(host: &Host, desired: &Desired) -> Result<Option<Problem>, Failure> {
+    let wanted = desired.files.iter().any(|file| file.path == SBD);
+    if !wanted || units::installed(host, "sbd")?.active {
+        return Ok(None);
+    }
+    let message = "fencing: sbd has to start before corosync, which runs already; stop the cluster \
+                   on every node (`systemctl stop pacemaker corosync`), then run `ubuntu-ha \
+                   apply` on all of them";
+    let problem = Problem::new(&Subject::Cluster, message)
+        .in_file(host.layout.answers(&Subject::Cluster), None)
         .mend_by("systemctl stop pacemaker corosync".into());
     Ok(Some(problem))
 }

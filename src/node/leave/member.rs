@@ -121,7 +121,8 @@ fn depart(
         )
     })?;
     journal.point("standing by");
-    set_standby(host, me)?;
+    // Gone with this pacemaker, so that the node serves when it comes back.
+    set_standby(host, me, "reboot")?;
     drain(host, me)?;
     journal.point("leaving the list of nodes");
     let lists = lists(host, me)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::note::{self, Note};
-use super::wait::{patience, until};
+use super::wait::{at_rest, patience, until};
 use super::{known, running, say, user};
 use crate::node::host::Host;
 use crate::node::live::{Live, PATIENCE};
@@ -38,7 +38,7 @@ pub fn on(host: &Host, node: &str, anyway: bool) -> Result<(), Failure> {
                 places: note::places(&live),
             },
         )?;
-        set(host, node)?;
+        set(host, node, "forever")?;
     }
     drain(host, node)?;
     say(&format!(
@@ -47,12 +47,22 @@ pub fn on(host: &Host, node: &str, anyway: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sets the node's attribute.
+/// Sets the node's attribute; `lifetime` is `forever`, or `reboot` until its
+/// pacemaker stops.
 ///
 /// # Errors
 /// Pacemaker refuses.
-pub fn set(host: &Host, node: &str) -> Result<(), Failure> {
-    let args = ["--node", node, "--name", "standby", "--update", "on"];
+pub fn set(host: &Host, node: &str, lifetime: &str) -> Result<(), Failure> {
+    let args = [
+        "--node",
+        node,
+        "--name",
+        "standby",
+        "--lifetime",
+        lifetime,
+        "--update",
+        "on",
+    ];
     host.must("crm_attribute", &args, PATIENCE).map(drop)
 }
 
@@ -66,7 +76,7 @@ pub fn drain(host: &Host, node: &str) -> Result<(), Failure> {
         standby && live.on(node).is_empty() && live.is_idle()
     };
     let (live, drained) = until(host, patience(host, DRAINING), drained)?;
-    if drained {
+    if drained && at_rest(host, DRAINING)? {
         return Ok(());
     }
     let running: Vec<&str> = live.on(node).iter().map(|one| one.id.as_str()).collect();

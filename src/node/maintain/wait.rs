@@ -42,3 +42,16 @@ pub fn patience(host: &Host, usual: Duration) -> Duration {
         false => usual,
     }
 }
+
+/// Waits until pacemaker has nothing left to do, probes among it; whether that
+/// came within `limit`. What crm_mon shows is not enough: between two actions
+/// nothing is under way.
+///
+/// # Errors
+/// crm_resource is missing, or hangs.
+pub fn at_rest(host: &Host, limit: Duration) -> Result<bool, Failure> {
+    let timeout = format!("--timeout={}s", limit.as_secs());
+    let limit = limit + Duration::from_secs(30);
+    let done = host.run("crm_resource", &["--wait", &timeout], limit)?;
+    Ok(done.success)
+}

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::note::{self, Note, Place};
-use super::wait::{patience, until};
+use super::wait::{at_rest, patience, until};
 use super::{after, running, say, user};
 use crate::node::host::Host;
 use crate::node::live::{Live, PATIENCE};
@@ -30,8 +30,9 @@ pub fn on(host: &Host, anyway: bool) -> Result<(), Failure> {
         return Ok(());
     }
     refuse_dlm(&live, anyway)?;
-    let (before, idle) = until(host, patience(host, SETTLING), Live::is_idle)?;
-    if !idle {
+    let rest = at_rest(host, SETTLING)?;
+    let before = running(host)?;
+    if !rest || !before.is_idle() {
         return Err(Failure::failed(
             "the cluster is busy: something starts, stops or is fenced".into(),
             "wait until `ubuntu-ha status` shows it at rest".into(),
@@ -155,18 +156,24 @@ pub fn off(host: &Host, anyway: bool) -> Result<(), Failure> {
         say("maintenance mode is off");
         return Ok(());
     }
-    look_again(host)?;
-    let (live, idle) = until(host, patience(host, SETTLING), Live::is_idle)?;
-    if !idle && !anyway {
+    let before = note::about(&host.layout, None).map(|note| note.places);
+    let before = before.unwrap_or_else(|| note::places(&live));
+    let rest = look_again(host)?;
+    let live = running(host)?;
+    if (!rest || !live.is_idle()) && !anyway {
         return Err(Failure::failed(
             "the cluster still looks at its resources".into(),
             "run `ubuntu-ha maintain off` again in a moment".into(),
         ));
     }
-    if let Some(note) = note::about(&host.layout, None) {
-        for one in differences(&note.places, &note::places(&live)) {
-            say(&format!("since maintenance began, {one}"));
-        }
+    let changed = differences(&before, &note::places(&live));
+    if !changed.is_empty() && !anyway {
+        return Err(Failure::failed(
+            format!("since maintenance began, {}", changed.join(", ")),
+            "look whether that is so; then `ubuntu-ha maintain off --anyway` lets pacemaker put \
+             it right"
+                .into(),
+        ));
     }
     let interrupted = after::interruptions(host)?;
     if !interrupted.is_empty() && !anyway {
@@ -181,8 +188,9 @@ pub fn off(host: &Host, anyway: bool) -> Result<(), Failure> {
     let expected = note::places(&live);
     let args = ["--name", PROPERTY, "--delete"];
     host.must("crm_attribute", &args, PATIENCE)?;
-    let settled = |live: &Live| live.connected && !live.maintenance && live.is_idle();
-    let (live, settled) = until(host, patience(host, SETTLING), settled)?;
+    let settled = at_rest(host, SETTLING)?;
+    let ended = |live: &Live| live.connected && !live.maintenance;
+    let (live, _) = until(host, patience(host, SETTLING), ended)?;
     if live.maintenance {
         return Err(Failure::failed(
             "maintenance mode is still on".into(),
@@ -227,11 +235,10 @@ fn absent(host: &Host, live: &Live) -> Vec<String> {
         .collect()
 }
 
-/// Has every node say anew what runs there.
-fn look_again(host: &Host) -> Result<(), Failure> {
-    // It waits itself until all nodes have answered.
-    host.must("crm_resource", &["--refresh"], SETTLING)
-        .map(drop)
+/// Has every node say anew what runs there; whether all have.
+fn look_again(host: &Host) -> Result<bool, Failure> {
+    host.must("crm_resource", &["--refresh"], SETTLING)?;
+    at_rest(host, SETTLING)
 }
 
 fn describe(place: &Place) -> String {

@@ -289,7 +289,7 @@ mod tests {
     fn tampered(change: impl FnOnce(&mut Vec<u8>)) -> String {
         let text = token().encode().to_ascii_uppercase();
         let mut data = BASE32_NOPAD
-            .decode(text[PREFIX.len()..].as_bytes())
+            .decode(&text.as_bytes()[PREFIX.len()..])
             .unwrap();
         data.truncate(data.len() - CHECKSUM_SIZE);
         change(&mut data);

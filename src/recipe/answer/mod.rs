@@ -103,7 +103,7 @@ impl fmt::Display for Node {
 /// [`validate`] to say.
 pub fn parse_answer(question: &Question, text: &str) -> Result<Answer, String> {
     if question.kind == QuestionType::Password {
-        return password(text, longest(question)).map(Answer::Password);
+        return password(text, shortest(question), longest(question)).map(Answer::Password);
     }
     if text.chars().any(char::is_control) {
         return Err("holds a control character; write one line of plain text".into());
@@ -172,17 +172,23 @@ fn expected(question: &Question) -> String {
             format!("one of {}", choices.join(", "))
         }
         QuestionType::Boolean => "`true` or `false`".into(),
-        QuestionType::Password => printable(longest(question)),
+        QuestionType::Password => printable(shortest(question), longest(question)),
         QuestionType::Text => "one line without quotes and backslashes".into(),
     }
 }
 
-fn printable(longest: usize) -> String {
-    format!("{SHORTEST_PASSWORD} to {longest} printable ASCII characters")
+/// Shortest password in bytes.
+fn shortest(question: &Question) -> usize {
+    let limit = question.min.and_then(|min| usize::try_from(min).ok());
+    limit.unwrap_or(SHORTEST_PASSWORD)
 }
 
-fn password(text: &str, longest: usize) -> Result<Secret, String> {
-    let instead = format!("write {}", printable(longest));
+fn printable(shortest: usize, longest: usize) -> String {
+    format!("{shortest} to {longest} printable ASCII characters")
+}
+
+fn password(text: &str, shortest: usize, longest: usize) -> Result<Secret, String> {
+    let instead = format!("write {}", printable(shortest, longest));
     if text.is_empty() {
         return Err(format!("is empty; {instead}"));
     }
@@ -191,7 +197,7 @@ fn password(text: &str, longest: usize) -> Result<Secret, String> {
             "holds a character that is not printable ASCII; {instead}"
         ));
     }
-    if text.len() < SHORTEST_PASSWORD {
+    if text.len() < shortest {
         return Err(format!("is too short; {instead}"));
     }
     if text.len() > longest {

@@ -264,12 +264,23 @@ fn choices(checker: &mut Checker, index: usize, question: &Question) {
 
 fn range(checker: &mut Checker, index: usize, question: &Question) {
     let integer = question.kind == QuestionType::Integer;
-    if question.min.is_some() && !integer {
+    let password = question.kind == QuestionType::Password;
+    if question.min.is_some() && !integer && !password {
         checker.key(
             at!["question", index, "min"],
-            "only an integer has `min`",
+            "only an integer and a password have `min`",
             "take it out, or write type = \"integer\"",
         );
+    }
+    if let Some(min) = question.min.filter(|_| password) {
+        let most = question.max.unwrap_or(*LENGTHS.end());
+        if !(1..=most).contains(&min) {
+            checker.value(
+                at!["question", index, "min"],
+                format!("a password cannot be at least {min} bytes long"),
+                format!("write a length from 1 to {most}"),
+            );
+        }
     }
     let Some(max) = question.max else {
         return;

@@ -180,8 +180,8 @@ fn error(name: &str) -> (&'static str, &'static str) {
         ),
         "invalid_password" => (
             "Unsuitable password",
-            "Please enter 8 to ${longest} printable ASCII characters, the first and the last of \
-             them not a space.",
+            "Please enter ${shortest} to ${longest} printable ASCII characters, the first and the \
+             last of them not a space.",
         ),
         _ => (
             "Invalid text",
