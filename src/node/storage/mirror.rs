@@ -29,6 +29,9 @@ const DONE: &str = "done";
 /// The first one, once the other is done: the resource is not needed any more.
 const FINISHED: &str = "finished";
 
+/// It has given up; the other need not wait.
+const FAILED: &str = "failed";
+
 /// Everything there is to know while one resource is prepared.
 struct Mirror<'a> {
     work: &'a Work<'a>,
@@ -81,6 +84,9 @@ pub fn prepare(
         mirror.link_all(journal)?;
     } else {
         let done = mirror.form(journal);
+        if done.is_err() {
+            let _ = mirror.stage.say(&format!("{FAILED}|{}", mirror.run));
+        }
         mirror.rest(done.is_err());
         done?;
     }
@@ -204,6 +210,9 @@ impl Mirror<'_> {
             if stage == DONE && (of == self.run || told.is_empty()) {
                 return Ok(Waited::Over(()));
             }
+            if stage == FAILED && !told.is_empty() {
+                return Err(given_up(other));
+            }
             // The other side may have been started anew.
             if stage == TAKES_PART && of != told {
                 self.stage.say(&format!("{MADE}|{of}|{}", self.run))?;
@@ -221,6 +230,7 @@ impl Mirror<'_> {
 
     fn second(&self, first: &str, journal: &mut dyn Steps) -> Result<(), Failure> {
         let (host, key) = (self.work.host, self.drbd.key());
+        let mut met = false;
         let partner = wait_for(host, PATIENCE, || {
             let state = self.state()?;
             if let Next::Stuck(message) = state.next(self.drbd.resource) {
@@ -232,6 +242,10 @@ impl Mirror<'_> {
                     return Ok(Waited::Over(run.to_owned()));
                 }
             }
+            if stage == FAILED && met {
+                return Err(given_up(first));
+            }
+            met |= stage == TAKES_PART;
             if stage == FINISHED && state.disk != "Inconsistent" {
                 return Ok(Waited::Over(of));
             }
@@ -247,9 +261,15 @@ impl Mirror<'_> {
             self.fill(&decisions, false, journal)?;
             self.drbdadm("secondary")?;
         }
-        let path = self.path();
         for filesystem in self.filesystems {
-            Record::of(&find(host, &path)?, Stage::Made).save(host, &filesystem.key())?;
+            // Nobody can open the device of a secondary side.
+            let record = Record {
+                stage: Stage::Made,
+                device: self.path(),
+                size: 0,
+                uuid: String::new(),
+            };
+            record.save(host, &filesystem.key())?;
         }
         self.link(&decisions, journal)?;
         self.stage.say(&format!("{DONE}|{partner}"))?;
@@ -488,6 +508,13 @@ fn words(failure: &Failure) -> String {
             .first()
             .map_or_else(String::new, |problem| problem.message.clone()),
     }
+}
+
+fn given_up(node: &str) -> Failure {
+    Failure::failed(
+        format!("{node} did not succeed in its part"),
+        format!("see what ubuntu-ha said on {node}; then run ubuntu-ha apply on both again"),
+    )
 }
 
 fn stuck(message: String) -> Failure {

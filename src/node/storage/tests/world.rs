@@ -113,10 +113,13 @@ primary)
     [ "$(get "$OTHER" role)" != Primary ] || fail "Multiple primaries not allowed by config"
     [ "$(get "$ME" disk)" = UpToDate ] || fail "Need access to UpToDate data"
     [ "$(get "$OTHER" up)" = yes ] || echo "$ME fence-peer" >>"$W/log"
-    put "$ME" role Primary ;;
+    put "$ME" role Primary
+    # A secondary's device cannot even be opened: EMEDIUMTYPE.
+    ln -sf "$W/drbd2" "$R/dev/drbd2" ;;
 secondary)
     grep -q '^/dev/drbd2 ' "$R/proc/mounts" && fail "State change failed: (-12) Device is held open by someone"
-    put "$ME" role Secondary ;;
+    put "$ME" role Secondary
+    rm -f "$R/dev/drbd2" ;;
 *) fail "unknown verb $1" ;;
 esac
 render
@@ -179,7 +182,6 @@ impl World {
                 .unwrap()
                 .set_len(66 << 20)
                 .unwrap();
-            symlink(dir.join("drbd2"), root.join("dev/drbd2")).unwrap();
             symlink("/usr/bin", root.join("usr/bin")).unwrap();
             for program in ["wipefs", "e2fsck"] {
                 let real = Path::new("/usr/sbin").join(program);
