@@ -85,6 +85,10 @@ pub fn unpack(root: &Path, krate: &Locked, compiled: bool) -> Result<Files, Erro
         .map_err(|e| Error::Environment(format!("reading {}: {e}", archive.display())))?;
     let mut kept = Files::new();
     for (path, mut data) in keep(all) {
+        // What only the code of a crate that is not compiled includes.
+        if !compiled && !is_source(&path) {
+            continue;
+        }
         if !compiled && path.ends_with(".rs") {
             if path != "src/lib.rs" {
                 continue;

@@ -86,9 +86,10 @@ mod tests {
     fn the_packages_own_file_is_known_and_an_edited_one_is_not() {
         let (_root, host) = host();
         let path = "etc/corosync/corosync.conf";
-        let text = include_str!("../../../tests/fake_host/corosync.conf");
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake_host/corosync.conf");
+        let text = std::fs::read_to_string(sample).unwrap();
         let of = |text: &str| owner(&host, path, text.as_bytes()).unwrap();
-        assert_eq!(of(text), Owner::Pristine);
+        assert_eq!(of(&text), Owner::Pristine);
         assert_eq!(of(&format!("{text}\n")), Owner::Foreign);
         assert_eq!(of("# Made by ubuntu-ha from …\n"), Owner::Ours);
         assert_eq!(of(""), Owner::Foreign);
