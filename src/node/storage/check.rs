@@ -222,7 +222,7 @@ impl Look<'_> {
                 return Ok(Ok(Standing::Ours));
             }
             Ok(Err(format!(
-                "{path} holds {}, but {} is wanted, and no question allows to erase it; make \
+                "{path} holds {}, but {} is wanted, and no question permits that it be erased; make \
                  the filesystem by hand: mkfs.{} {path}",
                 content.words(),
                 filesystem.kind,
