@@ -63,8 +63,8 @@ fn shown<'a>(questions: &'a [Question], given: &BTreeMap<String, String>) -> Vec
 
 /// What a hurried administrator types first; none where the frontend itself
 /// takes no wrong answer.
-fn mistake(kind: QuestionType) -> Option<&'static str> {
-    match kind {
+fn mistake(question: &Question) -> Option<&'static str> {
+    match question.kind {
         QuestionType::Address => Some("192.0.2.300"),
         QuestionType::AddressPrefix => Some("192.0.2.10/33"),
         QuestionType::HostName => Some("-alpha-"),
@@ -73,6 +73,7 @@ fn mistake(kind: QuestionType) -> Option<&'static str> {
         QuestionType::Path => Some("srv/data"),
         QuestionType::Integer => Some("many"),
         QuestionType::Text => Some("a\"b"),
+        QuestionType::Password if question.min.is_some() => None,
         QuestionType::Password => Some("short"),
         QuestionType::Choice | QuestionType::Boolean => None,
     }
@@ -178,7 +179,7 @@ fn converse(
             terminal.send("\r")?;
             continue;
         }
-        let wrong = mistake(question.kind).filter(|_| *count == 1);
+        let wrong = mistake(question).filter(|_| *count == 1);
         if let Some(wrong) = wrong {
             terminal.send(&typed(question, wrong))?;
             terminal
@@ -253,7 +254,7 @@ fn draw(terminal: &mut Terminal, packages: &[Vec<Asked>; 2]) -> Result<(), Stop>
             terminal.send("\r")?;
             terminal.wait_for_screen(sign(question))?;
         }
-        if let (Some(wrong), false) = (mistake(question.kind), erred) {
+        if let (Some(wrong), false) = (mistake(question), erred) {
             erred = true;
             terminal.send(&format!("{EMPTY_LINE}{wrong}\r"))?;
             terminal.wait_until_gone(sign(question))?;
