@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::cluster::escaped;
+
 /// An element and what is inside it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Element {
@@ -119,24 +121,6 @@ impl From<roxmltree::Node<'_, '_>> for Element {
                 .collect(),
         }
     }
-}
-
-/// Blanks other than the space would be normalised away (XML 1.0, 3.3.3).
-fn escaped(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for c in value.chars() {
-        match c {
-            '&' => text.push_str("&amp;"),
-            '<' => text.push_str("&lt;"),
-            '>' => text.push_str("&gt;"),
-            '"' => text.push_str("&quot;"),
-            c if c.is_ascii_control() => {
-                let _ = write!(text, "&#{};", u32::from(c));
-            }
-            c => text.push(c),
-        }
-    }
-    text
 }
 
 #[cfg(test)]
