@@ -265,8 +265,8 @@ impl QuestionType {
     }
 }
 
-/// Debconf priority (debconf-devel(7)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Debconf priority (debconf-devel(7)); the most urgent is the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "packager", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
@@ -275,6 +275,19 @@ pub enum Priority {
     High,
     Medium,
     Low,
+}
+
+impl Priority {
+    /// As debconf writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
 }
 
 /// A DRBD resource, one volume, two nodes.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::recipe::date::{self, Date};
-use crate::recipe::model::{Kind, Priority, Question, QuestionType, Recipe, alternatives};
+use crate::recipe::model::{Kind, Question, QuestionType, Recipe, alternatives};
 use crate::recipe::relation::Relation;
 use crate::recipe::suite::Suite;
 use crate::recipe::view::SuiteView;
@@ -331,12 +331,7 @@ fn changelog(view: &SuiteView, dates: &[Date], dependency_changes: &[String]) ->
 
 fn asked(question: &Question) -> Asked {
     let kind = question.kind.name().replace('-', " ");
-    let priority = match question.priority {
-        Priority::Critical => "critical",
-        Priority::High => "high",
-        Priority::Medium => "medium",
-        Priority::Low => "low",
-    };
+    let priority = question.priority.as_str();
     let mut rules = format!("{kind}, priority {priority}");
     let mut sentence = format!("Type {kind}, priority {priority}");
     let default = question.default.as_ref().filter(|text| !text.is_empty());

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tera::{Context, Delimiters, Tera};
 
 use super::Error;
-use crate::recipe::model::{Kind, Priority, Question, QuestionType, Recipe, alternatives};
+use crate::recipe::model::{Kind, Question, QuestionType, Recipe, alternatives};
 use crate::recipe::view::SuiteView;
 use crate::render::text;
 
@@ -262,12 +262,7 @@ fn names(recipe: &Recipe, wanted: impl Fn(&Question) -> bool) -> Vec<&str> {
 
 /// The command that puts a question.
 fn command(question: &Question) -> String {
-    let priority = match question.priority {
-        Priority::Critical => "critical",
-        Priority::High => "high",
-        Priority::Medium => "medium",
-        Priority::Low => "low",
-    };
+    let priority = question.priority.as_str();
     let name = &question.name;
     let need = if question.optional {
         "optional"

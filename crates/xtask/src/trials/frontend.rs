@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hapkg::build::chroot::Network;
+use hapkg::chroot::Network;
 use hapkg::recipe::model::{Priority, Question, QuestionType, alternatives};
 use hapkg::render::debconf::Catalogs;
 
@@ -28,16 +28,48 @@ struct Asked<'a> {
     answer: String,
 }
 
-/// The questions that are shown at the default priority, in order, by package.
-fn asked<'a>(case: &'a Case) -> Result<[Vec<Asked<'a>>; 2], Stop> {
-    let role = answers::role(case)?;
-    Ok([
-        shown(&case.world.node.question, &role.cluster),
-        shown(&role.recipe.question, &role.own),
-    ])
+/// A dialogue in which the example can be told.
+struct Dialogue<'a> {
+    /// debconf's priority: its default, or as low as the example needs.
+    priority: Priority,
+    /// The questions that come up, in order, by package.
+    packages: [Vec<Asked<'a>>; 2],
 }
 
-fn shown<'a>(questions: &'a [Question], given: &BTreeMap<String, String>) -> Vec<Asked<'a>> {
+impl Dialogue<'_> {
+    /// The environment of a frontend that holds it.
+    fn environment(&self, frontend: &str) -> String {
+        let priority = self.priority.as_str();
+        format!("DEBIAN_FRONTEND={frontend} DEBIAN_PRIORITY={priority}")
+    }
+}
+
+fn dialogue<'a>(case: &'a Case) -> Result<Dialogue<'a>, Stop> {
+    let role = answers::role(case)?;
+    let node = (&case.world.node.question, &role.cluster);
+    let own = (&role.recipe.question, &role.own);
+    let priority = needed(node.0, node.1).max(needed(own.0, own.1));
+    Ok(Dialogue {
+        priority,
+        packages: [node, own].map(|(questions, given)| shown(questions, given, priority)),
+    })
+}
+
+/// The priority at which every question that `given` answers is asked.
+fn needed(questions: &[Question], given: &BTreeMap<String, String>) -> Priority {
+    let answered = questions
+        .iter()
+        .filter(|question| given.contains_key(&question.name));
+    answered
+        .map(|question| question.priority)
+        .fold(Priority::High, Priority::max)
+}
+
+fn shown<'a>(
+    questions: &'a [Question],
+    given: &BTreeMap<String, String>,
+    priority: Priority,
+) -> Vec<Asked<'a>> {
     let answer = |question: &Question| {
         let default = question.default.clone().unwrap_or_default();
         given.get(&question.name).cloned().unwrap_or(default)
@@ -52,7 +84,7 @@ fn shown<'a>(questions: &'a [Question], given: &BTreeMap<String, String>) -> Vec
     };
     questions
         .iter()
-        .filter(|question| matches!(question.priority, Priority::Critical | Priority::High))
+        .filter(|question| question.priority <= priority)
         .filter(|question| holds(question))
         .map(|question| Asked {
             question,
@@ -98,12 +130,13 @@ pub fn readline(case: &Case) -> Result<(), Stop> {
     let base = bases::roles(case.world, case.suite, &|_| ())?;
     case.on(&base, Network::Off, |machine| {
         let before = snapshot::take(machine)?;
-        let packages = asked(case)?;
+        let dialogue = dialogue(case)?;
         let mut terminal = machine.terminal(&format!(
-            "DEBIAN_FRONTEND=readline apt-get -q -y install {}",
+            "{} apt-get -q -y install {}",
+            dialogue.environment("readline"),
             case.package()
         ))?;
-        let spoken = converse(&mut terminal, &packages);
+        let spoken = converse(&mut terminal, &dialogue.packages);
         let shown = match &spoken {
             Ok(_) => terminal.finish()?.1,
             Err(_) => String::new(),
@@ -201,7 +234,7 @@ pub fn spanish(case: &Case) -> Result<(), Stop> {
     let catalogs = Catalogs::load(&host::root().join("recipes/po"))
         .map_err(|e| Stop::failed(e.to_string()))?;
     case.on(&base, Network::Off, |machine| {
-        let [node, _] = asked(case)?;
+        let [node, _] = dialogue(case)?.packages;
         let first = node
             .first()
             .ok_or_else(|| Stop::failed("the node package asks nothing"))?;
@@ -220,12 +253,13 @@ pub fn spanish(case: &Case) -> Result<(), Stop> {
 pub fn dialog(case: &Case) -> Result<(), Stop> {
     let base = bases::roles(case.world, case.suite, &|_| ())?;
     case.on(&base, Network::Off, |machine| {
-        let packages = asked(case)?;
+        let dialogue = dialogue(case)?;
         let mut terminal = machine.terminal(&format!(
-            "DEBIAN_FRONTEND=dialog apt-get -q -y install {}",
+            "{} apt-get -q -y install {}",
+            dialogue.environment("dialog"),
             case.package()
         ))?;
-        let done = draw(&mut terminal, &packages);
+        let done = draw(&mut terminal, &dialogue.packages);
         if done.is_ok() {
             machine.note(&terminal.finish()?.1);
         }
@@ -303,9 +337,10 @@ fn keys(question: &Question, answer: &str) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
+    use hapkg::recipe::model::Priority;
     use hapkg::recipe::{Context, parse};
 
-    use super::{keys, shown, typed};
+    use super::{keys, needed, shown, typed};
 
     #[test]
     fn only_what_is_asked_is_answered() {
@@ -313,7 +348,7 @@ mod tests {
         let node = parse("node.toml", text, &Context::default()).unwrap();
         let names = |fencing: &str| -> Vec<String> {
             let given = BTreeMap::from([("fencing".to_owned(), fencing.to_owned())]);
-            shown(&node.question, &given)
+            shown(&node.question, &given, Priority::High)
                 .iter()
                 .map(|one| one.question.name.clone())
                 .collect()
@@ -324,6 +359,18 @@ mod tests {
         assert!(both.contains(&"ipmi_user".into()) && both.contains(&"sbd_device".into()));
         assert!(!names("later").contains(&"join_token".into()));
         assert!(!names("sbd").contains(&"token".into()));
+    }
+
+    #[test]
+    fn every_answered_question_is_asked() {
+        let text = include_str!("../../../../recipes/support/node.toml");
+        let node = parse("node.toml", text, &Context::default()).unwrap();
+        let mut given = BTreeMap::from([("fencing".to_owned(), "sbd".to_owned())]);
+        assert_eq!(needed(&node.question, &given), Priority::High);
+        given.insert("qdevice".into(), "witness.example.org".into());
+        assert_eq!(needed(&node.question, &given), Priority::Medium);
+        let asked = shown(&node.question, &given, Priority::Medium);
+        assert!(asked.iter().any(|one| one.question.name == "qdevice"));
     }
 
     #[test]
