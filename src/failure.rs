@@ -74,9 +74,9 @@ impl From<crate::atomic::Error> for Failure {
     }
 }
 
-impl From<crate::build::chroot::Error> for Failure {
-    fn from(error: crate::build::chroot::Error) -> Self {
-        use crate::build::chroot::Error;
+impl From<crate::chroot::Error> for Failure {
+    fn from(error: crate::chroot::Error) -> Self {
+        use crate::chroot::Error;
         match error {
             Error::Environment(text) => Self::Environment(text),
             Error::Failed(text) => Self::No(text),

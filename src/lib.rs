@@ -7,6 +7,8 @@ pub mod atomic;
 #[cfg(feature = "packager")]
 pub mod build;
 #[cfg(feature = "packager")]
+pub mod chroot;
+#[cfg(feature = "packager")]
 pub mod cli;
 pub mod cluster;
 #[cfg(feature = "packager")]

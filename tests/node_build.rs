@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use debcrate::Tree;
-use hapkg::build::chroot::{Network, Trial, base};
 use hapkg::build::node_build::{node_build, toolchain};
 use hapkg::build::node_source::{source_key, source_tree};
+use hapkg::chroot::{Network, Trial, base};
 use hapkg::recipe::{Context, load, suite};
 use hapkg::render::debconf::Catalogs;
 use hapkg::render::{Inputs, NodeBuild, render};

@@ -1,6 +1,5 @@
 //! Recipes in, packages and an apt repository out.
 
-pub mod chroot;
 pub mod node_build;
 pub mod node_source;
 pub mod store;
@@ -86,7 +85,7 @@ pub fn build(request: &Request<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Built
         catalogs: Catalogs::load(&request.recipes.join("po"))
             .map_err(|e| Failure::no(e.to_string()))?,
         program: node::Program::new(source_root(request.recipes)),
-        cache: chroot::cache_dir()?,
+        cache: crate::chroot::cache_dir()?,
         source: request.source,
     };
     let key = request.sign.map(sign::Key::find).transpose()?;

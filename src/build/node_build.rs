@@ -8,8 +8,8 @@ use std::process::Stdio;
 
 use debcrate::{Entry, Tree};
 
-use super::chroot::{self, Base, Network, Trial};
 use super::store;
+use crate::chroot::{self, Base, Network, Trial};
 use crate::recipe::model::Kind;
 use crate::recipe::suite::Suite;
 use crate::render::{self, NodeBuild};

@@ -8,7 +8,7 @@ use super::print;
 use super::progress::Progress;
 use crate::archive::{self, Candidate, Finding, PrivateRoot, Verdict};
 use crate::build;
-use crate::build::chroot::{cache_dir, chosen_mirror};
+use crate::chroot::{cache_dir, chosen_mirror};
 use crate::failure::Failure;
 use crate::recipe::{Problem, Problems, view};
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use debcrate::{Paragraph, parse_paragraphs};
-use hapkg::build::chroot::{self, Base};
+use hapkg::chroot::{self, Base};
 use hapkg::recipe::suite::Suite;
 
 use crate::stop::{During, Stop};

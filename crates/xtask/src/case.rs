@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use hapkg::build::chroot::{Base, Network};
+use hapkg::chroot::{Base, Network};
 use hapkg::recipe::suite::{SUITES, Suite};
 
 use crate::bases;

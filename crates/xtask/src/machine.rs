@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use hapkg::build::chroot::{Base, Network, Trial};
+use hapkg::chroot::{Base, Network, Trial};
 
 use crate::pty::Terminal;
 use crate::stop::{During, Stop};

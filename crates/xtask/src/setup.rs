@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use hapkg::build::chroot::as_root;
+use hapkg::chroot::as_root;
 
 use crate::host::{output, read, say};
 use crate::stop::{During, Stop};

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use hapkg::build::chroot;
+use hapkg::chroot;
 use hapkg::failure::Failure;
 
 /// The end of a step other than success.

@@ -1,7 +1,7 @@
 //! The resource agents with the suite's own resource-agents, against the stub
 //! of Eucalyptus.
 
-use hapkg::build::chroot::Network;
+use hapkg::chroot::Network;
 
 use crate::bases;
 use crate::case::Case;

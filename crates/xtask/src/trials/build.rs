@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Stdio;
 
 use debcrate::{Paragraph, parse_paragraphs};
-use hapkg::build::chroot::{Network, Trial};
+use hapkg::chroot::{Network, Trial};
 
 use crate::bases;
 use crate::case::Case;

@@ -1,6 +1,6 @@
 //! From the suite as it is released, over the network.
 
-use hapkg::build::chroot::Network;
+use hapkg::chroot::Network;
 
 use super::lifecycle;
 use crate::bases;

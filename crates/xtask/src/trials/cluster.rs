@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use hapkg::build::chroot::Network;
+use hapkg::chroot::Network;
 
 use super::simulate::{self, Simulation};
 use crate::bases;

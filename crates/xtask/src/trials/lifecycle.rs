@@ -1,6 +1,6 @@
 //! Installed without answers; edited, reconfigured, removed and purged.
 
-use hapkg::build::chroot::Network;
+use hapkg::chroot::Network;
 
 use super::{answers, snapshot};
 use crate::bases;

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use hapkg::build::chroot::{Network, Trial};
+use hapkg::chroot::{Network, Trial};
 use hapkg::recipe::suite::Family;
 
 use crate::bases;

@@ -1,6 +1,6 @@
 //! Answers given beforehand.
 
-use hapkg::build::chroot::Network;
+use hapkg::chroot::Network;
 
 use super::{answers, snapshot};
 use crate::bases;

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hapkg::build::chroot::cache_dir;
+use hapkg::chroot::cache_dir;
 
 use crate::case::Case;
 use crate::compare;

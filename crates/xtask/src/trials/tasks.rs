@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use hapkg::build::chroot::Network;
+use hapkg::chroot::Network;
 
 use super::answers;
 use crate::bases;

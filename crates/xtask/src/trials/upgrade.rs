@@ -1,6 +1,6 @@
 //! From an older version of the same packages.
 
-use hapkg::build::chroot::Network;
+use hapkg::chroot::Network;
 
 use super::{answers, snapshot};
 use crate::bases;
