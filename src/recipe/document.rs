@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 /// One step of a path into the recipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step<'a> {
+pub(crate) enum Step<'a> {
     Key(&'a str),
     Index(usize),
 }
@@ -36,10 +36,10 @@ macro_rules! at {
         &[$($crate::recipe::document::Step::from($step)),*]
     };
 }
-pub(super) use at;
+pub(crate) use at;
 
 /// A parsed recipe and its text.
-pub(super) struct Document<'t> {
+pub(crate) struct Document<'t> {
     pub text: &'t str,
     pub root: Spanned<DeTable<'t>>,
 }

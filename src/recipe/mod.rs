@@ -10,18 +10,20 @@ pub mod compiled;
 #[cfg(feature = "packager")]
 pub mod date;
 #[cfg(feature = "packager")]
-mod document;
+pub(crate) mod document;
 #[cfg(feature = "packager")]
 mod load;
 pub mod model;
 #[cfg(feature = "packager")]
-mod problem;
+pub(crate) mod problem;
+#[cfg(feature = "packager")]
+pub(crate) mod read;
 #[cfg(feature = "packager")]
 pub mod relation;
 #[cfg(feature = "packager")]
 mod scaffold;
 #[cfg(feature = "packager")]
-mod schema;
+pub(crate) mod schema;
 #[cfg(feature = "packager")]
 mod structure;
 pub mod suggest;

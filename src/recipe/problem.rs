@@ -36,7 +36,7 @@ pub struct Problems {
 }
 
 impl Problems {
-    pub(super) fn new(file: &str, text: &str) -> Self {
+    pub(crate) fn new(file: &str, text: &str) -> Self {
         Problems {
             file: file.into(),
             text: text.into(),
@@ -45,7 +45,7 @@ impl Problems {
     }
 
     /// Adds a problem at these bytes of the text.
-    pub(super) fn add(&mut self, span: Range<usize>, message: String, remedy: String) {
+    pub(crate) fn add(&mut self, span: Range<usize>, message: String, remedy: String) {
         let span = clamp(&self.text, span);
         let before = &self.text[..span.start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -61,7 +61,7 @@ impl Problems {
     }
 
     /// The recipe, when nothing is wrong with it.
-    pub(super) fn or<T>(mut self, recipe: impl FnOnce() -> Option<T>) -> Result<T, Problems> {
+    pub(crate) fn or<T>(mut self, recipe: impl FnOnce() -> Option<T>) -> Result<T, Problems> {
         if self.problems.is_empty() {
             if let Some(recipe) = recipe() {
                 return Ok(recipe);
@@ -173,7 +173,7 @@ impl Diagnostic for Shown {
 
 /// Whether a character may reach a terminal, a control file or a script:
 /// no control characters, no invisible or direction-changing ones.
-pub(super) fn is_printable(c: char) -> bool {
+pub(crate) fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
     }

@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
 
 use super::model::Recipe;
 
 /// The JSON schema of a recipe (draft 2020-12), for editors and other tools.
 pub fn schema() -> Value {
+    schema_of::<Recipe>()
+}
+
+fn schema_of<T: JsonSchema>() -> Value {
     let generator = SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize());
-    let mut schema = generator.into_root_schema_for::<Recipe>().to_value();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
     without_null(&mut schema);
     schema
 }
@@ -46,7 +50,7 @@ fn without_null(value: &mut Value) {
 
 /// What the structural check needs of the schema.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Table {
         fields: BTreeMap<String, Shape>,
         required: Vec<String>,
@@ -63,12 +67,15 @@ pub(super) enum Shape {
 }
 
 /// The shape of a whole recipe.
-pub(super) static RECIPE: LazyLock<Shape> = LazyLock::new(|| {
-    let schema = schema();
+pub(super) static RECIPE: LazyLock<Shape> = LazyLock::new(shape_of::<Recipe>);
+
+/// The shape of a file that is read as a `T`.
+pub(crate) fn shape_of<T: JsonSchema>() -> Shape {
+    let schema = schema_of::<T>();
     let none = Map::new();
     let definitions = schema["$defs"].as_object().unwrap_or(&none);
     shape(&schema, definitions)
-});
+}
 
 fn shape(schema: &Value, definitions: &Map<String, Value>) -> Shape {
     if let Some(reference) = schema["$ref"].as_str() {

@@ -15,11 +15,12 @@ use super::problem::Problems;
 use super::schema::Shape;
 use super::suggest;
 
-/// Checks a whole recipe; returns whether the tree can be read as one after
-/// the mending. `limit` ends the part of the text that is worth checking:
+/// Checks a whole file, which messages call `name`; returns whether the tree
+/// can be read as one after the mending. `limit` ends the part of the text that is worth checking:
 /// what follows a syntax error may be read wrongly.
 pub(super) fn check(
     root: &mut Spanned<DeTable>,
+    name: &str,
     shape: &Shape,
     limit: Option<usize>,
     problems: &mut Problems,
@@ -29,7 +30,7 @@ pub(super) fn check(
         problems,
         readable: true,
     };
-    checker.table(root.get_mut(), 0..0, "the recipe", shape);
+    checker.table(root.get_mut(), 0..0, name, shape);
     checker.readable
 }
 

@@ -1,0 +1,219 @@
+//! Journals and serial lines without crashes.
+
+use std::sync::LazyLock;
+
+use super::Found;
+use crate::trial::fact::Facts;
+use crate::trial::scenario::told;
+
+/// What a line tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    Panic,
+    Oops,
+    OutOfMemory,
+    HungTask,
+    Lockup,
+    Crash,
+    SplitBrain,
+}
+
+impl Wrong {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Panic => "kernel panic",
+            Self::Oops => "kernel oops",
+            Self::OutOfMemory => "out of memory",
+            Self::HungTask => "hung task",
+            Self::Lockup => "lockup",
+            Self::Crash => "crash",
+            Self::SplitBrain => "split brain",
+        }
+    }
+}
+
+/// Words of a line, all of which must be there.
+static SIGNS: LazyLock<Vec<(&[&str], Wrong)>> = LazyLock::new(|| {
+    vec![
+        (&["Kernel panic"], Wrong::Panic),
+        (&["Oops:"], Wrong::Oops),
+        (&["BUG:", "unable to handle"], Wrong::Oops),
+        (&["kernel BUG at"], Wrong::Oops),
+        (&["general protection fault"], Wrong::Oops),
+        (&["BUG: soft lockup"], Wrong::Lockup),
+        (&["hard LOCKUP"], Wrong::Lockup),
+        (&["Out of memory: Kill"], Wrong::OutOfMemory),
+        (&["oom-kill:"], Wrong::OutOfMemory),
+        (&["blocked for more than", "seconds"], Wrong::HungTask),
+        (&["segfault at"], Wrong::Crash),
+        (&["dumped core"], Wrong::Crash),
+        (&["code=dumped"], Wrong::Crash),
+        (&["terminated with signal 11"], Wrong::Crash),
+        (&["terminated with signal 6"], Wrong::Crash),
+        (&["Split-Brain detected but unresolved"], Wrong::SplitBrain),
+    ]
+});
+
+/// What a line tells of, if it is something that must not be.
+pub fn wrong(line: &str) -> Option<Wrong> {
+    let mut signs = SIGNS.iter();
+    let found = signs.find(|(words, _)| words.iter().all(|word| line.contains(word)));
+    found.map(|(_, wrong)| *wrong)
+}
+
+/// Evidence shown of each node; the whole log is attached to the report.
+const SHOWN: usize = 5;
+
+fn few(mut evidence: Vec<String>) -> Vec<String> {
+    let more = evidence.len().saturating_sub(SHOWN);
+    evidence.truncate(SHOWN);
+    if more > 0 {
+        evidence.push(format!("and {more} more such lines"));
+    }
+    evidence
+}
+
+pub(super) fn journals(facts: &Facts) -> Found {
+    if facts.nodes.is_empty() {
+        return Some(vec!["no journal was read".into()]);
+    }
+    let mut all = Vec::new();
+    for node in &facts.nodes {
+        if node.journal.is_empty() {
+            all.push(format!("{}: the journal is empty", node.name));
+        }
+        let found = node.journal.iter().filter_map(|line| {
+            let what = wrong(&line.text)?.text();
+            let (name, at) = (&node.name, told(line.at));
+            Some(format!(
+                "{name}: {what} at {at}: {}: {}",
+                line.from, line.text
+            ))
+        });
+        all.extend(few(found.collect()));
+    }
+    Some(all)
+}
+
+/// A console may be silent: a forked node prints nothing.
+pub(super) fn consoles(facts: &Facts) -> Found {
+    if facts.nodes.is_empty() {
+        return Some(vec!["no console was read".into()]);
+    }
+    let mut all = Vec::new();
+    for node in &facts.nodes {
+        let found = node.console.lines().filter_map(|line| {
+            let what = wrong(line)?.text();
+            Some(format!("{}: {what}: {}", node.name, line.trim()))
+        });
+        all.extend(few(found.collect()));
+    }
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::fact::{Line, NodeFacts};
+    use std::time::Duration;
+
+    #[test]
+    fn every_sign_is_recognised_in_a_real_line() {
+        for (line, expected) in [
+            (
+                "Kernel panic - not syncing: Attempted to kill init!",
+                Wrong::Panic,
+            ),
+            ("Oops: 0002 [#1] PREEMPT SMP NOPTI", Wrong::Oops),
+            (
+                "BUG: unable to handle page fault for address: ffff8880",
+                Wrong::Oops,
+            ),
+            (
+                "BUG: kernel NULL pointer dereference, address: 0; Oops: 0000",
+                Wrong::Oops,
+            ),
+            ("kernel BUG at fs/gfs2/glock.c:123!", Wrong::Oops),
+            (
+                "watchdog: BUG: soft lockup - CPU#0 stuck for 23s! [corosync:812]",
+                Wrong::Lockup,
+            ),
+            (
+                "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0",
+                Wrong::Lockup,
+            ),
+            (
+                "Out of memory: Killed process 812 (corosync) total-vm:1",
+                Wrong::OutOfMemory,
+            ),
+            (
+                "INFO: task mount:99 blocked for more than 120 seconds.",
+                Wrong::HungTask,
+            ),
+            (
+                "pacemaker-execd[7]: segfault at 0 ip 0 sp 0 error 4",
+                Wrong::Crash,
+            ),
+            (
+                "corosync.service: Main process exited, code=dumped, status=6/ABRT",
+                Wrong::Crash,
+            ),
+            (
+                "pacemaker-based[9] terminated with signal 11 (Segmentation fault)",
+                Wrong::Crash,
+            ),
+            (
+                "block drbd0: Split-Brain detected but unresolved, dropping connection!",
+                Wrong::SplitBrain,
+            ),
+        ] {
+            assert_eq!(wrong(line), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn ordinary_lines_are_not_wrong() {
+        for line in [
+            "pacemaker-controld[812] terminated with signal 9 (Killed)",
+            "Kernel command line: panic=-1 oops=panic",
+            "corosync.service: Main process exited, code=killed, status=9/KILL",
+            "A processor failed, forming new configuration: token timed out (1000ms)",
+            "rcu: INFO: rcu_preempt self-detected stall on CPU",
+        ] {
+            assert_eq!(wrong(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_console_and_a_crash_in_a_journal_are_told() {
+        let mut node = NodeFacts {
+            name: "alpha".into(),
+            console: "boot\n[ 9.1] Kernel panic - not syncing: x\n".into(),
+            ..NodeFacts::default()
+        };
+        let facts = |node: &NodeFacts| Facts {
+            nodes: vec![node.clone()],
+            ..Facts::default()
+        };
+        let found = consoles(&facts(&node)).unwrap();
+        assert_eq!(
+            found,
+            ["alpha: kernel panic: [ 9.1] Kernel panic - not syncing: x"]
+        );
+        assert_eq!(
+            journals(&facts(&node)).unwrap(),
+            ["alpha: the journal is empty"]
+        );
+        let line = |text: &str| Line {
+            at: Duration::from_secs(3),
+            from: "kernel".into(),
+            text: text.into(),
+        };
+        node.journal = vec![line("all is well")];
+        assert_eq!(journals(&facts(&node)), Some(Vec::new()));
+        node.journal = vec![line("oom-kill:constraint=NONE"); 9];
+        let found = journals(&facts(&node)).unwrap();
+        assert_eq!(found.len(), 6, "{found:?}");
+        assert_eq!(found[5], "and 4 more such lines");
+    }
+}

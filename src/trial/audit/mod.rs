@@ -1,0 +1,141 @@
+//! What must hold after every scenario, whatever it was about. Pure: facts
+//! in, judgement out.
+//!
+//! Where a fact that is needed is not there, the audit fails: what was not
+//! seen is not proven.
+
+mod cluster;
+mod idempotent;
+mod journal;
+mod records;
+mod single;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::fact::{Facts, Single};
+
+pub use journal::{Wrong, wrong};
+
+/// The audits by name, as a scenario's `[allow]` has them.
+pub const NAMES: [&str; 9] = [
+    "one-holder",
+    "one-primary",
+    "one-mount",
+    "no-failed-action",
+    "all-online",
+    "journal",
+    "console",
+    "records",
+    "idempotent",
+];
+
+/// How an audit ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Held,
+    Broken,
+    /// Broken, and the scenario says why that is right.
+    Allowed(String),
+    /// The role has no such thing.
+    Absent,
+}
+
+/// One audit and what it saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Audit {
+    pub name: &'static str,
+    pub verdict: Verdict,
+    /// What speaks against it, in plain words.
+    pub evidence: Vec<String>,
+}
+
+/// What an audit found: nothing to look at, or what is wrong.
+type Found = Option<Vec<String>>;
+
+/// Judges the facts by every audit.
+pub fn judge(facts: &Facts, allow: &BTreeMap<String, String>) -> Vec<Audit> {
+    let found: [(&'static str, Found); 9] = [
+        ("one-holder", single::holders(facts)),
+        (
+            "one-primary",
+            single::never_two(facts, Single::Primary, facts.replicated),
+        ),
+        ("one-mount", single::never_two(facts, Single::Mount, false)),
+        ("no-failed-action", cluster::failed_actions(facts)),
+        ("all-online", cluster::all_online(facts)),
+        ("journal", journal::journals(facts)),
+        ("console", journal::consoles(facts)),
+        ("records", records::records(facts)),
+        ("idempotent", idempotent::second_apply(facts)),
+    ];
+    let judged = found.into_iter().map(|(name, found)| {
+        let (verdict, evidence) = match found {
+            None => (Verdict::Absent, Vec::new()),
+            Some(evidence) if evidence.is_empty() => (Verdict::Held, evidence),
+            Some(evidence) => match allow.get(name) {
+                Some(reason) => (Verdict::Allowed(reason.clone()), evidence),
+                None => (Verdict::Broken, evidence),
+            },
+        };
+        Audit {
+            name,
+            verdict,
+            evidence,
+        }
+    });
+    judged.collect()
+}
+
+/// Short and long names of what each audit is about, for the report.
+pub fn meaning(name: &str) -> &'static str {
+    match name {
+        "one-holder" => "never two holders of the address",
+        "one-primary" => "never two primaries",
+        "one-mount" => "never mounted twice",
+        "no-failed-action" => "no failed action left",
+        "all-online" => "all nodes online, with quorum, fenced state clean",
+        "journal" => "journals without crash, out of memory, hung task",
+        "console" => "consoles without panic, oops, lockup",
+        "records" => "every acknowledged record there, in order, once",
+        "idempotent" => "a second apply changes nothing",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_audit_has_a_name_and_a_meaning() {
+        let judged = judge(&Facts::default(), &BTreeMap::new());
+        let names: Vec<&str> = judged.iter().map(|audit| audit.name).collect();
+        assert_eq!(names, NAMES);
+        assert!(NAMES.iter().all(|name| !meaning(name).is_empty()));
+    }
+
+    #[test]
+    fn without_facts_nothing_is_proven() {
+        let judged = judge(&Facts::default(), &BTreeMap::new());
+        let held: Vec<&str> = (judged.iter())
+            .filter(|audit| audit.verdict == Verdict::Held)
+            .map(|audit| audit.name)
+            .collect();
+        assert!(held.is_empty(), "{held:?}");
+    }
+
+    #[test]
+    fn what_is_allowed_stays_visible() {
+        let allow = BTreeMap::from([("all-online".to_string(), "one is gone".to_string())]);
+        let judged = judge(&Facts::default(), &allow);
+        let audit = judged
+            .iter()
+            .find(|audit| audit.name == "all-online")
+            .unwrap();
+        assert_eq!(audit.verdict, Verdict::Allowed("one is gone".into()));
+        assert!(!audit.evidence.is_empty());
+    }
+}

@@ -1,0 +1,123 @@
+//! What is known about a trial: collected while it runs, judged afterwards.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Everything that the audits look at. Times are since the scenario began, by
+/// the driver's clock.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The members as they are at the end.
+    pub nodes: Vec<NodeFacts>,
+    /// What each node held, asked again and again.
+    pub sightings: Vec<Sighting>,
+    pub probes: Vec<Probe>,
+    /// Hardware address to node, to tell who answered by ARP.
+    pub macs: BTreeMap<String, String>,
+    pub records: Option<Records>,
+    pub applied: Vec<Applied>,
+    /// A role with DRBD: there has to be a primary somewhere.
+    pub replicated: bool,
+}
+
+/// One node at the end.
+#[derive(Debug, Clone, Default)]
+pub struct NodeFacts {
+    pub name: String,
+    /// `crm_mon --output-as=xml`.
+    pub crm_mon: String,
+    /// `corosync-quorumtool -s`.
+    pub quorum: String,
+    /// `ubuntu-ha status --json`.
+    pub status: String,
+    pub journal: Vec<Line>,
+    /// What came over the serial line since the scenario began.
+    pub console: String,
+}
+
+/// A line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Since the scenario began, by the driver's clock.
+    pub at: Duration,
+    /// `pacemaker-controld`, `corosync`, `kernel`, …
+    pub from: String,
+    pub text: String,
+}
+
+/// What must be in one place only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Single {
+    /// The virtual address is on an interface.
+    Address,
+    /// DRBD is primary.
+    Primary,
+    /// A filesystem that only one node may mount is mounted.
+    Mount,
+}
+
+/// A node was asked at `begin` and had answered at `end`; what it answered was
+/// true at some moment between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    pub node: String,
+    pub what: Single,
+    pub begin: Duration,
+    pub end: Duration,
+    pub held: bool,
+}
+
+/// How a probe asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeKind {
+    Arp,
+    Ping,
+    Http,
+    Write,
+}
+
+impl ProbeKind {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Arp => "ARP",
+            Self::Ping => "ping",
+            Self::Http => "HTTP",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// One question of the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    pub at: Duration,
+    pub kind: ProbeKind,
+    /// It was answered as it should be.
+    pub good: bool,
+    /// Hardware addresses that answered, for ARP.
+    pub from: Vec<String>,
+}
+
+/// Records that a client wrote through the address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Records {
+    /// Numbers that were acknowledged, in that order.
+    pub acknowledged: Vec<u64>,
+    /// What the service has stored, in that order.
+    pub stored: Vec<u64>,
+}
+
+/// A second `ubuntu-ha apply` on a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    pub node: String,
+    pub exit: i32,
+    pub output: String,
+    /// Digests of files and the CIB's configuration, before and after.
+    pub before: String,
+    pub after: String,
+}

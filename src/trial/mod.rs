@@ -1,0 +1,8 @@
+//! Trials of roles in virtual machines: scenarios, the faults in them, the
+//! audits after them, and the report.
+
+pub mod audit;
+pub mod event;
+pub mod fact;
+pub mod observe;
+pub mod scenario;

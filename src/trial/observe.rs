@@ -1,0 +1,390 @@
+//! What a node tells of itself: one command for all of it, so that a round
+//! costs one exchange, and the parts of its answer.
+
+use std::time::Duration;
+
+use roxmltree::{Document, Node};
+
+/// The shell that makes a node tell; [`Seen::parse`] reads what it prints.
+pub const ASK: &str = "\
+export LC_ALL=C
+echo '@@ boot'; cat /proc/sys/kernel/random/boot_id; cut -d' ' -f1 /proc/uptime
+echo '@@ ip'; ip -o addr show 2>/dev/null
+echo '@@ mounts'; cat /proc/mounts
+echo '@@ drbd'; cat /proc/drbd 2>/dev/null
+grep -q '^version: 9' /proc/drbd 2>/dev/null && timeout 5 drbdadm status 2>/dev/null
+echo '@@ quorum'; timeout 5 corosync-quorumtool -s 2>/dev/null
+echo '@@ monitor'; timeout 10 crm_mon --output-as=xml --fence-history=3 2>/dev/null
+echo '@@ end'";
+
+/// One node's answer.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    pub boot: String,
+    pub uptime: Duration,
+    /// Addresses without prefix length.
+    pub addresses: Vec<String>,
+    /// Type and directory of mounts that a role may make.
+    pub mounts: Vec<(String, String)>,
+    pub primary: bool,
+    /// DRBD's connection states.
+    pub connections: Vec<String>,
+    pub quorum: Option<Quorum>,
+    pub monitor: Option<Monitor>,
+    pub crm_mon: String,
+    pub quorumtool: String,
+}
+
+impl Seen {
+    /// `None`: the answer is not whole.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut seen = Self::default();
+        let mut whole = false;
+        let parts = text
+            .split("@@ ")
+            .filter_map(|part| part.split_once('\n').or(Some((part, ""))));
+        for (name, body) in parts {
+            match name.trim() {
+                "boot" => {
+                    let mut lines = body.lines();
+                    seen.boot = lines.next()?.trim().into();
+                    let uptime: f64 = lines.next()?.trim().parse().ok()?;
+                    seen.uptime = Duration::try_from_secs_f64(uptime).ok()?;
+                }
+                "ip" => seen.addresses = addresses(body),
+                "mounts" => seen.mounts = mounts(body),
+                "drbd" => (seen.primary, seen.connections) = drbd(body),
+                "quorum" => {
+                    seen.quorum = Quorum::parse(body);
+                    seen.quorumtool = body.into();
+                }
+                "monitor" => {
+                    seen.monitor = Document::parse(body.trim())
+                        .ok()
+                        .and_then(|xml| Monitor::of(&xml));
+                    seen.crm_mon = body.trim().into();
+                }
+                "end" => whole = true,
+                _ => {}
+            }
+        }
+        whole.then_some(seen)
+    }
+
+    /// The address is on one of its interfaces.
+    pub fn has(&self, address: &str) -> bool {
+        self.addresses.iter().any(|one| one == address)
+    }
+
+    /// A filesystem that only one node may mount, where a role mounts it.
+    pub fn single_mount(&self) -> bool {
+        let single = |kind: &str| ["ext4", "xfs"].contains(&kind);
+        let ours = |dir: &str| dir.starts_with("/srv/") || dir == "/mnt/uecdata";
+        self.mounts
+            .iter()
+            .any(|(kind, dir)| single(kind) && ours(dir))
+    }
+}
+
+/// `ip -o addr`: the word after `inet` or `inet6`.
+fn addresses(text: &str) -> Vec<String> {
+    let address = |line: &str| {
+        let mut words = line.split_whitespace();
+        words.find(|word| *word == "inet" || *word == "inet6")?;
+        let with_prefix = words.next()?;
+        Some(with_prefix.split('/').next()?.to_string())
+    };
+    text.lines().filter_map(address).collect()
+}
+
+/// /proc/mounts, fstab(5).
+fn mounts(text: &str) -> Vec<(String, String)> {
+    let mount = |line: &str| {
+        let mut words = line.split(' ');
+        let (_, dir, kind) = (words.next()?, words.next()?, words.next()?);
+        let disk = ["ext4", "xfs", "gfs2", "ocfs2"].contains(&kind);
+        (disk && dir != "/").then(|| (kind.to_string(), dir.to_string()))
+    };
+    text.lines().filter_map(mount).collect()
+}
+
+/// /proc/drbd of 8.4, then `drbdadm status` of 9: whether this side is
+/// primary anywhere, and the connections.
+fn drbd(text: &str) -> (bool, Vec<String>) {
+    let (mut primary, mut connections) = (false, Vec::new());
+    for line in text.lines() {
+        let mut peer = line.starts_with("  ");
+        for word in line.split_whitespace() {
+            if let Some(state) = word.strip_prefix("cs:") {
+                connections.push(state.to_string());
+                // 8.4 has one indented line for a device.
+                peer = false;
+            } else if let Some(roles) = word.strip_prefix("ro:") {
+                primary |= roles.starts_with("Primary/");
+            } else if let Some(role) = word.strip_prefix("role:") {
+                primary |= !peer && role == "Primary";
+                if peer {
+                    connections.push("Connected".into());
+                }
+            } else if let Some(state) = word.strip_prefix("connection:") {
+                connections.push(state.to_string());
+            }
+        }
+    }
+    (primary, connections)
+}
+
+/// `corosync-quorumtool -s`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quorum {
+    pub quorate: bool,
+    /// Nodes of the membership.
+    pub members: usize,
+}
+
+impl Quorum {
+    /// `None` where corosync did not answer.
+    pub fn parse(text: &str) -> Option<Self> {
+        let quorate = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Quorate:"))?;
+        let (_, list) = text.split_once("Nodeid")?;
+        let member = |line: &&str| {
+            let mut words = line.split_whitespace();
+            let id = words
+                .next()
+                .is_some_and(|word| word.parse().is_ok_and(|id: u32| id > 0));
+            id && words
+                .next()
+                .is_some_and(|votes| votes.parse::<u32>().is_ok())
+        };
+        Some(Self {
+            quorate: quorate.trim() == "Yes",
+            members: list.lines().filter(member).count(),
+        })
+    }
+}
+
+/// `crm_mon --output-as=xml`.
+#[derive(Debug, Clone, Default)]
+pub struct Monitor {
+    pub nodes: Vec<Member>,
+    pub resources: Vec<Instance>,
+    /// In plain words.
+    pub failures: Vec<String>,
+    pub fences: Vec<Fence>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Member {
+    pub name: String,
+    pub online: bool,
+    pub unclean: bool,
+    pub standby: bool,
+    pub maintenance: bool,
+    pub pending: bool,
+}
+
+impl Member {
+    pub fn state(&self) -> &'static str {
+        if self.unclean {
+            "unclean"
+        } else if self.pending {
+            "pending"
+        } else if !self.online {
+            "offline"
+        } else if self.standby {
+            "standby"
+        } else if self.maintenance {
+            "in maintenance"
+        } else {
+            "online"
+        }
+    }
+}
+
+/// A resource on a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Without an instance's number.
+    pub id: String,
+    /// `Started`, `Promoted`, `Unpromoted`, …; the words of pacemaker 2.1.
+    pub role: String,
+    pub node: String,
+}
+
+/// An entry of the fencing history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    pub target: String,
+    pub action: String,
+    /// `success`, `failed`, `pending`.
+    pub status: String,
+    /// As pacemaker writes it; tells entries apart.
+    pub completed: String,
+}
+
+impl Monitor {
+    /// `None`: it is another document.
+    pub fn of(xml: &Document) -> Option<Self> {
+        let root = xml.root_element();
+        let known = ["pacemaker-result", "crm_mon"].contains(&root.tag_name().name());
+        let list = root.children().find(|child| child.has_tag_name("nodes"))?;
+        let mut monitor = Self::default();
+        for node in list.children().filter(|child| child.has_tag_name("node")) {
+            monitor.nodes.push(Member {
+                name: text(node, "name"),
+                online: flag(node, "online"),
+                unclean: flag(node, "unclean"),
+                standby: flag(node, "standby") || flag(node, "standby_onfail"),
+                maintenance: flag(node, "maintenance"),
+                pending: flag(node, "pending"),
+            });
+        }
+        for node in root.descendants() {
+            match node.tag_name().name() {
+                "resource" if flag(node, "active") => monitor.instance(node),
+                "failure" => monitor.failures.push(failure(node)),
+                "fence_event" => monitor.fences.push(Fence {
+                    target: text(node, "target"),
+                    action: text(node, "action"),
+                    status: text(node, "status"),
+                    completed: text(node, "completed"),
+                }),
+                _ => {}
+            }
+        }
+        known.then_some(monitor)
+    }
+
+    fn instance(&mut self, resource: Node) {
+        let role = match resource.attribute("role").unwrap_or_default() {
+            "Master" => "Promoted",
+            "Slave" => "Unpromoted",
+            role => role,
+        };
+        let id = text(resource, "id");
+        for node in resource
+            .children()
+            .filter(|child| child.has_tag_name("node"))
+        {
+            self.resources.push(Instance {
+                id: id.split(':').next().unwrap_or(&id).to_string(),
+                role: role.into(),
+                node: text(node, "name"),
+            });
+        }
+    }
+
+    /// Nodes where a resource is active; only where promoted, if asked so.
+    pub fn places(&self, id: &str, promoted: bool) -> Vec<&str> {
+        let here = |one: &&Instance| one.id == id && (!promoted || one.role == "Promoted");
+        let mut nodes: Vec<&str> = (self.resources.iter().filter(here))
+            .map(|one| one.node.as_str())
+            .collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+}
+
+fn failure(node: Node) -> String {
+    let key = node
+        .attribute("op_key")
+        .or(node.attribute("id"))
+        .unwrap_or_default();
+    // RESOURCE_TASK_INTERVAL; a resource's id may have underscores itself.
+    let mut parts = key.rsplitn(3, '_').skip(1);
+    let task = parts.next().unwrap_or("action");
+    let resource = parts.next().unwrap_or(key);
+    let reason = text(node, "exitreason");
+    let reason = if reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({reason})")
+    };
+    format!(
+        "{task} of {resource} on {}: {}{reason}",
+        text(node, "node"),
+        text(node, "exitstatus")
+    )
+}
+
+fn text(node: Node, name: &str) -> String {
+    node.attribute(name).unwrap_or_default().into()
+}
+
+fn flag(node: Node, name: &str) -> bool {
+    node.attribute(name) == Some("true")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROC_DRBD: &str = "\
+version: 8.4.11 (api:1/proto:86-101)
+srcversion: 1
+ 0: cs:Connected ro:Primary/Secondary ds:UpToDate/UpToDate C r-----
+    ns:1 nr:0 dw:1 dr:2
+";
+
+    #[test]
+    fn an_answer_is_taken_apart() {
+        let text = format!(
+            "@@ boot\nb00t-id\n93.55\n@@ ip\n1: lo    inet 127.0.0.1/8 scope host lo\\       valid\n\
+             2: enp0s3    inet 192.0.2.10/24 brd 192.0.2.255 scope global secondary enp0s3\n\
+             @@ mounts\n/dev/vda / ext4 rw 0 0\n/dev/drbd0 /srv/data ext4 rw 0 0\nproc /proc proc rw 0 0\n\
+             @@ drbd\n{PROC_DRBD}@@ quorum\n{}@@ monitor\n{}@@ end\n",
+            include_str!("../../tests/status/resolute/healthy/corosync-quorumtool.txt"),
+            include_str!("../../tests/status/resolute/healthy/crm_mon.xml"),
+        );
+        let seen = Seen::parse(&text).unwrap();
+        assert_eq!(seen.boot, "b00t-id");
+        assert_eq!(seen.uptime, Duration::from_millis(93_550));
+        assert!(seen.has("192.0.2.10") && !seen.has("192.0.2.1"));
+        assert!(seen.single_mount());
+        assert_eq!(seen.mounts, [("ext4".to_string(), "/srv/data".to_string())]);
+        assert!(seen.primary);
+        assert_eq!(seen.connections, ["Connected"]);
+        assert_eq!(
+            seen.quorum,
+            Some(Quorum {
+                quorate: true,
+                members: 2
+            })
+        );
+        let monitor = seen.monitor.as_ref().unwrap();
+        assert_eq!(monitor.places("drbd-ip", false).len(), 1);
+        assert_eq!(monitor.places("drbd-drbd", false), ["alpha", "beta"]);
+        assert_eq!(monitor.places("drbd-drbd", true).len(), 1);
+        let cut = &text[..text.len() - 5];
+        assert!(Seen::parse(cut).is_none(), "half an answer");
+    }
+
+    #[test]
+    fn a_node_without_a_cluster_tells_so() {
+        let text = "@@ boot\nb\n1.0\n@@ ip\n@@ mounts\n@@ drbd\n@@ quorum\n@@ monitor\n@@ end\n";
+        let seen = Seen::parse(text).unwrap();
+        assert!(seen.monitor.is_none() && seen.quorum.is_none() && !seen.primary);
+    }
+
+    #[test]
+    fn drbd_nine_is_read_too() {
+        let text = "version: 9.2.1\ndata role:Secondary\n  disk:UpToDate\n  beta role:Primary\n    peer-disk:UpToDate\n";
+        assert_eq!(drbd(text), (false, vec!["Connected".to_string()]));
+        let text = "data role:Primary\n  disk:UpToDate\n  beta connection:Connecting\n";
+        assert_eq!(drbd(text), (true, vec!["Connecting".to_string()]));
+        assert_eq!(drbd(""), (false, Vec::new()));
+    }
+
+    #[test]
+    fn the_words_of_older_pacemaker_mean_the_same() {
+        let xml = include_str!("../../tests/status/noble/healthy/crm_mon.xml")
+            .replace("role=\"Promoted\"", "role=\"Master\"");
+        let document = Document::parse(&xml).unwrap();
+        let monitor = Monitor::of(&document).unwrap();
+        assert_eq!(monitor.places("drbd-drbd", true).len(), 1);
+        assert!(monitor.failures.is_empty());
+    }
+}

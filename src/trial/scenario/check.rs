@@ -1,0 +1,397 @@
+//! What the values of a scenario mean, and everything that is wrong with them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::raw::{Client as RawClient, Fencing, File, FormedBy, Start as RawStart};
+use super::words::{self, NODE_NAMES, SELECTORS, Who};
+use super::{Client, Scenario, Start, expect, steps};
+use crate::recipe::Problems;
+use crate::recipe::document::{Document, Step as Place, at};
+use crate::recipe::suggest;
+use crate::recipe::suite::{self, SUITES, Suite};
+use crate::trial::audit;
+
+/// Where records are written unless a scenario says otherwise.
+const RECORDS_PORT: u16 = 7007;
+/// For all steps of a scenario that names no budget of its own.
+const BUDGET: Duration = Duration::from_secs(600);
+const STUBS: [&str; 1] = ["eucalyptus"];
+
+/// Checks everything; `None` where something is wrong. `on_disk`: the name
+/// has to be the file's.
+pub(super) fn check(
+    raw: &File,
+    document: &Document,
+    file: &Path,
+    on_disk: bool,
+    problems: &mut Problems,
+) -> Option<Scenario> {
+    let mut checker = Checker {
+        document,
+        problems,
+        nodes: Vec::new(),
+        sound: true,
+    };
+    let stem = file.file_stem().and_then(|stem| stem.to_str());
+    head(&mut checker, raw, stem.filter(|_| on_disk));
+    let roles = roles(&mut checker, raw);
+    let suites = suites(&mut checker, &raw.suites);
+    let start = start(&mut checker, &raw.start);
+    checker.nodes = start.machines().to_vec();
+    let client = client(&mut checker, &raw.client);
+    let steps = steps::steps(&mut checker, &raw.step, &start);
+    let end = match &raw.expect {
+        Some(expect) => expect::expectations(&mut checker, expect, at!["expect"]),
+        None => Vec::new(),
+    };
+    if raw.step.is_empty() && raw.expect.is_none() {
+        checker.value(
+            at!["name"],
+            "the scenario does nothing and expects nothing",
+            "begin each step with a line [[step]]",
+        );
+    }
+    allow(&mut checker, &raw.allow);
+    let budget = checker.time(at!["budget"], raw.budget.as_deref(), BUDGET);
+    if raw.repeat == Some(0) {
+        checker.value(at!["repeat"], "it would never run", "write at least 1");
+    }
+    checker.sound.then(|| Scenario {
+        file: file.to_path_buf(),
+        name: raw.name.clone(),
+        summary: raw.summary.clone(),
+        roles,
+        suites,
+        repeat: raw.repeat.unwrap_or(1),
+        budget,
+        start,
+        client,
+        steps,
+        end,
+        allow: raw.allow.clone(),
+    })
+}
+
+/// Collects what is wrong, by the place in the document.
+pub(super) struct Checker<'a, 't> {
+    document: &'a Document<'t>,
+    problems: &'a mut Problems,
+    /// Names of all machines of the scenario.
+    pub nodes: Vec<&'static str>,
+    sound: bool,
+}
+
+impl Checker<'_, '_> {
+    /// A problem with the value there.
+    pub fn value(&mut self, path: &[Place], message: impl Into<String>, remedy: impl Into<String>) {
+        let span = self.document.value(path);
+        self.problems.add(span, message.into(), remedy.into());
+        self.sound = false;
+    }
+
+    /// A problem with the key there.
+    pub fn key(&mut self, path: &[Place], message: impl Into<String>, remedy: impl Into<String>) {
+        let span = self.document.key(path);
+        self.problems.add(span, message.into(), remedy.into());
+        self.sound = false;
+    }
+
+    /// The line of what is there, counted from 1.
+    pub fn line(&self, path: &[Place]) -> usize {
+        let start = self.document.value(path).start;
+        self.document.text[..start].matches('\n').count() + 1
+    }
+
+    pub fn time(&mut self, path: &[Place], text: Option<&str>, default: Duration) -> Duration {
+        let Some(text) = text else { return default };
+        words::duration(text).unwrap_or_else(|| {
+            self.value(
+                path,
+                format!("{text:?} is no length of time"),
+                "write a number and its unit: 250ms, 12s, 3min, 1h",
+            );
+            default
+        })
+    }
+
+    /// A node of the scenario.
+    pub fn who(&mut self, path: &[Place], word: &str) -> Who {
+        Who::parse(word, &self.nodes).unwrap_or_else(|| {
+            let known: Vec<&str> = SELECTORS.iter().chain(&self.nodes).copied().collect();
+            let remedy = suggest::remedy(word, known.iter().copied());
+            let message = match NODE_NAMES.contains(&word) {
+                true => format!("there is no node {word:?} in this scenario"),
+                false => format!("{word:?} names no node"),
+            };
+            let remedy = match NODE_NAMES.contains(&word) {
+                true => format!("it has {}; raise `nodes` in [start]", self.nodes.join(", ")),
+                false => remedy,
+            };
+            self.value(path, message, remedy);
+            Who::Holder
+        })
+    }
+}
+
+/// Lower-case letters, digits and inner hyphens.
+fn is_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.starts_with(plain)
+        && text.ends_with(plain)
+        && text.chars().all(|c| plain(c) || c == '-')
+        && text.len() <= 60
+}
+
+fn head(checker: &mut Checker, raw: &File, stem: Option<&str>) {
+    let name = &raw.name;
+    if !is_name(name) {
+        checker.value(
+            at!["name"],
+            format!("{name:?} is no name of a scenario"),
+            "write lower-case letters, digits and hyphens, such as power-off",
+        );
+    } else if let Some(stem) = stem.filter(|stem| stem != name) {
+        checker.value(
+            at!["name"],
+            format!("the file is called {stem}.toml"),
+            format!("call the scenario {stem:?}, or the file {name}.toml"),
+        );
+    }
+    let summary = &raw.summary;
+    let long = summary.chars().count() > 100;
+    if summary.trim().is_empty() || summary.contains('\n') || long {
+        checker.value(
+            at!["summary"],
+            "a summary is one line of at most 100 characters",
+            "say the fault, and what must hold",
+        );
+    } else if summary.ends_with('.') || summary.trim() != summary {
+        checker.value(
+            at!["summary"],
+            "a summary has no full stop and no blanks at its ends",
+            format!("write {:?}", summary.trim().trim_end_matches('.')),
+        );
+    }
+}
+
+fn roles(checker: &mut Checker, raw: &File) -> Vec<String> {
+    let roles = match (&raw.role, raw.roles.is_empty()) {
+        (Some(role), true) => vec![role.clone()],
+        (None, false) => raw.roles.clone(),
+        (Some(_), false) => {
+            checker.key(
+                at!["roles"],
+                "`role` is here too",
+                "keep `role` for one, or `roles` for several",
+            );
+            return Vec::new();
+        }
+        (None, true) => {
+            checker.value(
+                at!["name"],
+                "the scenario names no role",
+                "write role = \"vip\", or roles = [\"vip\", \"drbd\"]",
+            );
+            return Vec::new();
+        }
+    };
+    for (index, role) in roles.iter().enumerate() {
+        let one = at!["role"];
+        let of_several = at!["roles", index];
+        let path: &[Place] = if raw.role.is_some() { one } else { of_several };
+        if !is_name(role) {
+            checker.value(
+                path,
+                format!("{role:?} is no name of a role"),
+                "write the name of a recipe, such as vip",
+            );
+        } else if roles[..index].contains(role) {
+            checker.value(path, format!("{role} is named twice"), "name it once");
+        }
+    }
+    roles
+}
+
+fn suites(checker: &mut Checker, names: &[String]) -> Vec<&'static Suite> {
+    let mut chosen: Vec<&'static Suite> = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let path = at!["suites", index];
+        match suite::find(name) {
+            Some(suite) if chosen.contains(&suite) => {
+                checker.value(path, format!("{name} is named twice"), "name it once");
+            }
+            Some(suite) => chosen.push(suite),
+            None => {
+                let remedy = suggest::remedy(name, SUITES.iter().map(|suite| suite.name));
+                checker.value(path, format!("there is no suite {name:?}"), remedy);
+            }
+        }
+    }
+    match names.is_empty() {
+        true => SUITES.iter().collect(),
+        false => chosen,
+    }
+}
+
+fn start(checker: &mut Checker, raw: &RawStart) -> Start {
+    let nodes = checker.within(at!["start", "nodes"], raw.nodes, 2, 1..=7);
+    let most = 8 - nodes;
+    let spare_nodes = checker.within(at!["start", "spare-nodes"], raw.spare_nodes, 0, 0..=most);
+    let links = checker.within(at!["start", "links"], raw.links, 2, 1..=2);
+    if raw.formed_by == FormedBy::Token && nodes < 2 {
+        checker.value(
+            at!["start", "formed-by"],
+            "one node alone has nobody to join by a token",
+            "raise `nodes`, or write formed-by = \"secret\"",
+        );
+    }
+    let sbd = matches!(raw.fencing, Fencing::SbdDisk | Fencing::Watchdog);
+    if sbd && raw.watchdog == Some(false) {
+        checker.value(
+            at!["start", "watchdog"],
+            "sbd does not run without a watchdog",
+            "leave `watchdog` out, or choose another `fencing`",
+        );
+    }
+    if raw.fencing == Fencing::Watchdog && nodes == 2 {
+        checker.value(
+            at!["start", "fencing"],
+            "two nodes alone cannot fence by the watchdog without a disk",
+            "write fencing = \"sbd-disk\", or nodes = 3",
+        );
+    }
+    let token = raw.token.as_deref().map(|text| {
+        let path = at!["start", "token"];
+        let token = checker.time(path, Some(text), Duration::from_secs(3));
+        if !(200..=60_000).contains(&token.as_millis()) {
+            checker.value(
+                path,
+                "the package takes a token from 200 ms to 60 s",
+                "write such as token = \"1s\"",
+            );
+        }
+        token
+    });
+    let mut size = |path: &[Place], text: &str| {
+        words::size(text).unwrap_or_else(|| {
+            checker.value(
+                path,
+                format!("{text:?} is no size of a disk"),
+                "write whole mebibytes or gibibytes: 512M, 1G",
+            );
+            0
+        })
+    };
+    let disks = (raw.disks.iter().enumerate())
+        .map(|(index, text)| size(at!["start", "disks", index], text))
+        .collect();
+    let shared_disk =
+        (raw.shared_disk.as_deref()).map(|text| size(at!["start", "shared-disk"], text));
+    for (index, stub) in raw.stubs.iter().enumerate() {
+        if !STUBS.contains(&stub.as_str()) {
+            let remedy = suggest::remedy(stub, STUBS);
+            let path = at!["start", "stubs", index];
+            checker.value(path, format!("there is no stub {stub:?}"), remedy);
+        }
+    }
+    for (index, role) in raw.also.iter().enumerate() {
+        if !is_name(role) {
+            checker.value(
+                at!["start", "also", index],
+                format!("{role:?} is no name of a role"),
+                "write the name of a recipe, such as drbd",
+            );
+        }
+    }
+    Start {
+        formed_by: raw.formed_by,
+        nodes,
+        spare_nodes,
+        links,
+        fencing: raw.fencing,
+        watchdog: raw.watchdog.unwrap_or(sbd),
+        token,
+        disks,
+        shared_disk,
+        answers: raw.answers.clone(),
+        also: raw.also.clone(),
+        stubs: raw.stubs.clone(),
+        prepare: raw.prepare.clone(),
+    }
+}
+
+impl Checker<'_, '_> {
+    /// A small number, or its default.
+    pub fn within(
+        &mut self,
+        path: &[Place],
+        number: Option<u8>,
+        default: u8,
+        range: std::ops::RangeInclusive<u8>,
+    ) -> u8 {
+        match number {
+            Some(number) if !range.contains(&number) => {
+                let (from, to) = (range.start(), range.end());
+                self.value(
+                    path,
+                    format!("{number} is out of range"),
+                    format!("write a number from {from} to {to}"),
+                );
+                default
+            }
+            number => number.unwrap_or(default),
+        }
+    }
+}
+
+fn client(checker: &mut Checker, raw: &RawClient) -> Client {
+    if let Some(path) = raw.http.as_ref().filter(|path| !path.starts_with('/')) {
+        checker.value(
+            at!["client", "http"],
+            format!("{path:?} is no path of a page"),
+            format!("write \"/{path}\""),
+        );
+    }
+    let records = raw.records == Some(true);
+    if raw.port.is_some() && raw.http.is_none() && !records {
+        checker.key(
+            at!["client", "port"],
+            "nothing is asked at that port",
+            "add http = \"/\", or records = true",
+        );
+    }
+    if raw.http.is_some() && records && raw.port.is_some() {
+        checker.key(
+            at!["client", "port"],
+            "pages and records are asked for at ports of their own",
+            "take `port` out, or one of `http` and `records`",
+        );
+    }
+    Client {
+        ping: raw.ping.unwrap_or(true),
+        http: (raw.http.clone()).map(|path| (path, raw.port.filter(|_| !records).unwrap_or(80))),
+        records: records.then(|| {
+            raw.port
+                .filter(|_| raw.http.is_none())
+                .unwrap_or(RECORDS_PORT)
+        }),
+    }
+}
+
+fn allow(checker: &mut Checker, allow: &BTreeMap<String, String>) {
+    for (name, reason) in allow {
+        let path = at!["allow", name.as_str()];
+        if !audit::NAMES.contains(&name.as_str()) {
+            let remedy = suggest::remedy(name, audit::NAMES);
+            checker.key(path, format!("there is no audit {name:?}"), remedy);
+        } else if reason.trim().is_empty() {
+            checker.value(
+                path,
+                "an audit is not allowed to fail without a reason",
+                "write why it fails here, for the report",
+            );
+        }
+    }
+}
