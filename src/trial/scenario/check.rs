@@ -4,20 +4,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::raw::{Client as RawClient, Fencing, File, FormedBy, Start as RawStart};
+use super::raw::File;
+use super::start::{client, start};
 use super::words::{self, NODE_NAMES, SELECTORS, Who};
-use super::{Client, Scenario, Start, expect, steps};
+use super::{Scenario, expect, steps};
 use crate::recipe::Problems;
 use crate::recipe::document::{Document, Step as Place, at};
 use crate::recipe::suggest;
 use crate::recipe::suite::{self, SUITES, Suite};
 use crate::trial::audit;
 
-/// Where records are written unless a scenario says otherwise.
-const RECORDS_PORT: u16 = 7007;
 /// For all steps of a scenario that names no budget of its own.
 const BUDGET: Duration = Duration::from_secs(600);
-const STUBS: [&str; 1] = ["eucalyptus"];
 
 /// Checks everything; `None` where something is wrong. `on_disk`: the name
 /// has to be the file's.
@@ -28,12 +26,7 @@ pub(super) fn check(
     on_disk: bool,
     problems: &mut Problems,
 ) -> Option<Scenario> {
-    let mut checker = Checker {
-        document,
-        problems,
-        nodes: Vec::new(),
-        sound: true,
-    };
+    let mut checker = Checker::new(document, problems);
     let stem = file.file_stem().and_then(|stem| stem.to_str());
     head(&mut checker, raw, stem.filter(|_| on_disk));
     let roles = roles(&mut checker, raw);
@@ -80,7 +73,19 @@ pub(super) struct Checker<'a, 't> {
     problems: &'a mut Problems,
     /// Names of all machines of the scenario.
     pub nodes: Vec<&'static str>,
-    sound: bool,
+    /// Nothing was wrong so far.
+    pub sound: bool,
+}
+
+impl<'a, 't> Checker<'a, 't> {
+    pub fn new(document: &'a Document<'t>, problems: &'a mut Problems) -> Self {
+        Checker {
+            document,
+            problems,
+            nodes: Vec::new(),
+            sound: true,
+        }
+    }
 }
 
 impl Checker<'_, '_> {
@@ -118,8 +123,14 @@ impl Checker<'_, '_> {
 
     /// A node of the scenario.
     pub fn who(&mut self, path: &[Place], word: &str) -> Who {
+        self.who_or(path, word, &[])
+    }
+
+    /// As [`Checker::who`], where one of `others` could have been meant too.
+    pub fn who_or(&mut self, path: &[Place], word: &str, others: &[&str]) -> Who {
         Who::parse(word, &self.nodes).unwrap_or_else(|| {
-            let known: Vec<&str> = SELECTORS.iter().chain(&self.nodes).copied().collect();
+            let known: Vec<&str> =
+                (SELECTORS.iter().chain(&self.nodes).chain(others).copied()).collect();
             let remedy = suggest::remedy(word, known.iter().copied());
             let message = match NODE_NAMES.contains(&word) {
                 true => format!("there is no node {word:?} in this scenario"),
@@ -136,7 +147,7 @@ impl Checker<'_, '_> {
 }
 
 /// Lower-case letters, digits and inner hyphens.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     text.starts_with(plain)
         && text.ends_with(plain)
@@ -235,93 +246,6 @@ fn suites(checker: &mut Checker, names: &[String]) -> Vec<&'static Suite> {
     }
 }
 
-fn start(checker: &mut Checker, raw: &RawStart) -> Start {
-    let nodes = checker.within(at!["start", "nodes"], raw.nodes, 2, 1..=7);
-    let most = 8 - nodes;
-    let spare_nodes = checker.within(at!["start", "spare-nodes"], raw.spare_nodes, 0, 0..=most);
-    let links = checker.within(at!["start", "links"], raw.links, 2, 1..=2);
-    if raw.formed_by == FormedBy::Token && nodes < 2 {
-        checker.value(
-            at!["start", "formed-by"],
-            "one node alone has nobody to join by a token",
-            "raise `nodes`, or write formed-by = \"secret\"",
-        );
-    }
-    let sbd = matches!(raw.fencing, Fencing::SbdDisk | Fencing::Watchdog);
-    if sbd && raw.watchdog == Some(false) {
-        checker.value(
-            at!["start", "watchdog"],
-            "sbd does not run without a watchdog",
-            "leave `watchdog` out, or choose another `fencing`",
-        );
-    }
-    if raw.fencing == Fencing::Watchdog && nodes == 2 {
-        checker.value(
-            at!["start", "fencing"],
-            "two nodes alone cannot fence by the watchdog without a disk",
-            "write fencing = \"sbd-disk\", or nodes = 3",
-        );
-    }
-    let token = raw.token.as_deref().map(|text| {
-        let path = at!["start", "token"];
-        let token = checker.time(path, Some(text), Duration::from_secs(3));
-        if !(200..=60_000).contains(&token.as_millis()) {
-            checker.value(
-                path,
-                "the package takes a token from 200 ms to 60 s",
-                "write such as token = \"1s\"",
-            );
-        }
-        token
-    });
-    let mut size = |path: &[Place], text: &str| {
-        words::size(text).unwrap_or_else(|| {
-            checker.value(
-                path,
-                format!("{text:?} is no size of a disk"),
-                "write whole mebibytes or gibibytes: 512M, 1G",
-            );
-            0
-        })
-    };
-    let disks = (raw.disks.iter().enumerate())
-        .map(|(index, text)| size(at!["start", "disks", index], text))
-        .collect();
-    let shared_disk =
-        (raw.shared_disk.as_deref()).map(|text| size(at!["start", "shared-disk"], text));
-    for (index, stub) in raw.stubs.iter().enumerate() {
-        if !STUBS.contains(&stub.as_str()) {
-            let remedy = suggest::remedy(stub, STUBS);
-            let path = at!["start", "stubs", index];
-            checker.value(path, format!("there is no stub {stub:?}"), remedy);
-        }
-    }
-    for (index, role) in raw.also.iter().enumerate() {
-        if !is_name(role) {
-            checker.value(
-                at!["start", "also", index],
-                format!("{role:?} is no name of a role"),
-                "write the name of a recipe, such as drbd",
-            );
-        }
-    }
-    Start {
-        formed_by: raw.formed_by,
-        nodes,
-        spare_nodes,
-        links,
-        fencing: raw.fencing,
-        watchdog: raw.watchdog.unwrap_or(sbd),
-        token,
-        disks,
-        shared_disk,
-        answers: raw.answers.clone(),
-        also: raw.also.clone(),
-        stubs: raw.stubs.clone(),
-        prepare: raw.prepare.clone(),
-    }
-}
-
 impl Checker<'_, '_> {
     /// A small number, or its default.
     pub fn within(
@@ -343,40 +267,6 @@ impl Checker<'_, '_> {
             }
             number => number.unwrap_or(default),
         }
-    }
-}
-
-fn client(checker: &mut Checker, raw: &RawClient) -> Client {
-    if let Some(path) = raw.http.as_ref().filter(|path| !path.starts_with('/')) {
-        checker.value(
-            at!["client", "http"],
-            format!("{path:?} is no path of a page"),
-            format!("write \"/{path}\""),
-        );
-    }
-    let records = raw.records == Some(true);
-    if raw.port.is_some() && raw.http.is_none() && !records {
-        checker.key(
-            at!["client", "port"],
-            "nothing is asked at that port",
-            "add http = \"/\", or records = true",
-        );
-    }
-    if raw.http.is_some() && records && raw.port.is_some() {
-        checker.key(
-            at!["client", "port"],
-            "pages and records are asked for at ports of their own",
-            "take `port` out, or one of `http` and `records`",
-        );
-    }
-    Client {
-        ping: raw.ping.unwrap_or(true),
-        http: (raw.http.clone()).map(|path| (path, raw.port.filter(|_| !records).unwrap_or(80))),
-        records: records.then(|| {
-            raw.port
-                .filter(|_| raw.http.is_none())
-                .unwrap_or(RECORDS_PORT)
-        }),
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) fn expectations<'p>(
     let mut list = Vec::new();
     let place = |rest: &[Place<'static>]| [path, rest].concat();
     if let Some(word) = &raw.vip {
-        let who = (word != "nobody").then(|| checker.who(&place(&["vip".into()]), word));
+        let who =
+            (word != "nobody").then(|| checker.who_or(&place(&["vip".into()]), word, &["nobody"]));
         list.push(Expectation::Vip(who));
     }
     if let Some(text) = &raw.outage {
@@ -71,7 +72,11 @@ pub(super) fn expectations<'p>(
             let nodes = match word.as_str() {
                 "nowhere" => None,
                 "all" => Some(Nodes::All),
-                word => Some(Nodes::These(vec![checker.who(&path, word)])),
+                word => Some(Nodes::These(vec![checker.who_or(
+                    &path,
+                    word,
+                    &["all", "nowhere"],
+                )])),
             };
             list.push(make(id.clone(), nodes));
         }

@@ -38,7 +38,7 @@ pub fn parse(file: &str, text: &str) -> Result<Scenario, Problems> {
     scenario(file, text, None)
 }
 
-/// Every scenario below a directory, by its path.
+/// Every scenario below a directory, by its path; `roles/` has profiles.
 ///
 /// # Errors
 /// The problems of each broken one; an unreadable directory is one too.
@@ -73,7 +73,9 @@ fn find(directory: &Path, into: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let entry = entry?;
         let path = entry.path();
         if entry.file_type()?.is_dir() {
-            find(&path, into)?;
+            if entry.file_name() != "roles" {
+                find(&path, into)?;
+            }
         } else if path
             .extension()
             .is_some_and(|extension| extension == "toml")

@@ -6,7 +6,9 @@ mod check;
 mod expect;
 mod fault;
 mod load;
+mod profile;
 mod raw;
+mod start;
 mod steps;
 mod words;
 
@@ -21,6 +23,7 @@ use crate::recipe::suite::Suite;
 pub use act::{Act, quote};
 pub use fault::Fault;
 pub use load::{load, load_all, parse};
+pub use profile::{ANY, Profile, load_profile, load_profiles};
 pub use raw::{ActWord, Direction, FaultWord, Fencing, FormedBy, Manner};
 pub use words::{NODE_NAMES, SELECTORS, Who, duration, told};
 
@@ -41,7 +44,8 @@ pub struct Scenario {
     /// For all steps together, in scaled time.
     pub budget: Duration,
     pub start: Start,
-    pub client: Client,
+    /// The profile's, without one.
+    pub client: Option<Client>,
     pub steps: Vec<Step>,
     /// What must hold at the end; selectors are those of the end.
     pub end: Vec<Expectation>,
@@ -49,23 +53,24 @@ pub struct Scenario {
     pub allow: BTreeMap<String, String>,
 }
 
-/// The cluster before the first step. Equal starts share a template.
+/// The cluster before the first step. Equal starts share a template. What is
+/// `None` the role's profile decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Start {
     pub formed_by: FormedBy,
     pub nodes: u8,
     pub spare_nodes: u8,
     pub links: u8,
-    pub fencing: Fencing,
+    pub fencing: Option<Fencing>,
     pub watchdog: bool,
     pub token: Option<Duration>,
     /// Bytes of each blank disk.
-    pub disks: Vec<u64>,
+    pub disks: Option<Vec<u64>>,
     pub shared_disk: Option<u64>,
     pub answers: BTreeMap<String, String>,
     pub also: Vec<String>,
-    pub stubs: Vec<String>,
-    pub prepare: Vec<String>,
+    pub stubs: Option<Vec<String>>,
+    pub prepare: Option<Vec<String>>,
 }
 
 impl Start {

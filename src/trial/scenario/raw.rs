@@ -16,6 +16,7 @@ pub(super) struct File {
     pub name: String,
     /// One line: the fault and what must hold.
     pub summary: String,
+    /// A role, or `any`: every role with an address that has a profile.
     pub role: Option<String>,
     /// Instead of `role`, where several are tried, each by itself.
     #[serde(default)]
@@ -38,6 +39,23 @@ pub(super) struct File {
     /// Audits that this scenario may fail, each with the reason.
     #[serde(default)]
     pub allow: BTreeMap<String, String>,
+}
+
+/// One file of `vm-tests/roles/`: what the trials of a role need, unless a
+/// scenario says otherwise.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Profile {
+    /// The file's own name without `.toml`.
+    pub role: String,
+    /// The role has a virtual address that clients ask.
+    pub address: Option<bool>,
+    /// The role replicates by DRBD.
+    pub replicated: Option<bool>,
+    #[serde(default)]
+    pub start: Start,
+    #[serde(default)]
+    pub client: Client,
 }
 
 /// How the cluster is formed before the first step.
@@ -72,21 +90,18 @@ pub enum Fencing {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Start {
-    #[serde(default)]
-    pub formed_by: FormedBy,
+    pub formed_by: Option<FormedBy>,
     pub nodes: Option<u8>,
     /// Nodes that exist, run, and are not in the cluster.
     pub spare_nodes: Option<u8>,
     pub links: Option<u8>,
-    #[serde(default)]
-    pub fencing: Fencing,
+    pub fencing: Option<Fencing>,
     /// An emulated watchdog in each node.
     pub watchdog: Option<bool>,
     /// corosync's token; the role's own setting without it.
     pub token: Option<String>,
     /// Sizes of blank disks in each node.
-    #[serde(default)]
-    pub disks: Vec<String>,
+    pub disks: Option<Vec<String>>,
     /// Size of a blank disk that all nodes share.
     pub shared_disk: Option<String>,
     /// Answers beside those of recipes/answers.
@@ -96,11 +111,9 @@ pub(super) struct Start {
     #[serde(default)]
     pub also: Vec<String>,
     /// Stand-ins for software that no archive has.
-    #[serde(default)]
-    pub stubs: Vec<String>,
+    pub stubs: Option<Vec<String>>,
     /// Shell for every node before the cluster is formed.
-    #[serde(default)]
-    pub prepare: Vec<String>,
+    pub prepare: Option<Vec<String>>,
 }
 
 /// What the client on the switch does the whole time.

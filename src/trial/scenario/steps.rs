@@ -371,7 +371,7 @@ impl One<'_, '_, '_, '_> {
                 disk: self.disk()?,
             },
             FaultWord::FenceDevice => {
-                if self.start.fencing != Fencing::Ipmi {
+                if self.start.fencing.unwrap_or_default() != Fencing::Ipmi {
                     self.checker.value(
                         at!["step", index, "fault"],
                         "this cluster has no fence device that could fail so",
@@ -388,7 +388,7 @@ impl One<'_, '_, '_, '_> {
                 by: self.jump()?,
             },
             FaultWord::Misbehave => {
-                if self.start.stubs.is_empty() {
+                if self.start.stubs.as_ref().is_some_and(Vec::is_empty) {
                     self.checker.value(
                         at!["step", index, "fault"],
                         "there is no stub that could misbehave",
@@ -434,7 +434,10 @@ impl One<'_, '_, '_, '_> {
 
     fn disk(&mut self) -> Option<String> {
         let disk = self.raw.disk.clone()?;
-        let mut known: Vec<String> = (0..self.start.disks.len()).map(disk_name).collect();
+        let Some(disks) = &self.start.disks else {
+            return Some(disk);
+        };
+        let mut known: Vec<String> = (0..disks.len()).map(disk_name).collect();
         if self.start.shared_disk.is_some() {
             known.push("shared".into());
         }
