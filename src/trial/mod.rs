@@ -5,4 +5,6 @@ pub mod audit;
 pub mod event;
 pub mod fact;
 pub mod observe;
+pub mod report;
 pub mod scenario;
+pub mod select;

@@ -1,0 +1,300 @@
+//! What a report is made of.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::outage::{Figures, Outage};
+use crate::trial::audit::Audit;
+use crate::trial::event::Event;
+use crate::trial::fact::ProbeKind;
+
+/// A run of trials.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// When it began, RFC 3339.
+    pub began: String,
+    /// In words: processors, memory.
+    pub host: String,
+    /// From start to end, images and templates included.
+    pub wall: Duration,
+    /// In the order they ended.
+    pub trials: Vec<Trial>,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Passed,
+    /// The role did not do what it must.
+    Failed,
+    /// Nothing is known of the role: the machine, the network or a tool
+    /// failed.
+    Environment,
+}
+
+impl Verdict {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Environment => "environment",
+        }
+    }
+}
+
+/// One scenario, run once for one role on one suite. Times without another
+/// word are since its first step began, by the driver's clock.
+#[derive(Debug, Clone, Serialize)]
+pub struct Trial {
+    pub scenario: String,
+    pub summary: String,
+    pub role: String,
+    pub suite: String,
+    /// Counted from 1.
+    pub repeat: u16,
+    pub verdict: Verdict,
+    /// Why it did not pass, in plain words.
+    pub why: Vec<String>,
+    /// Booted and formed for this trial, not forked from a template.
+    pub cold: bool,
+    /// Until the first step: boot or fork.
+    pub start: Duration,
+    /// Of the steps and audits.
+    pub length: Duration,
+    /// `TCG`, `KVM`, …
+    pub accelerator: String,
+    /// By how much time limits were stretched.
+    pub scale: f64,
+    /// Stand-ins for software that no archive has.
+    pub stubs: Vec<String>,
+    pub nodes: Vec<String>,
+    pub steps: Vec<StepDone>,
+    pub events: Vec<Event>,
+    /// How each kind of probe fared.
+    pub spans: Vec<Span>,
+    /// Who held the address, and when nodes stood still.
+    pub held: Vec<Held>,
+    pub outages: Vec<Outage>,
+    pub floor: Option<Floor>,
+    pub records: Option<RecordCount>,
+    pub audits: Vec<Audit>,
+    pub attachments: Vec<Attachment>,
+}
+
+/// A step that was taken, or stopped at.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepDone {
+    pub line: usize,
+    pub text: String,
+    pub note: Option<String>,
+    pub from: Duration,
+    pub to: Duration,
+    /// What stopped it.
+    pub stopped: Option<Stopped>,
+}
+
+/// Why a step was the last one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "by", content = "why")]
+pub enum Stopped {
+    /// What was expected does not hold.
+    Role(Vec<String>),
+    Environment(String),
+}
+
+/// A stretch of time in which all probes of a kind fared alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Span {
+    pub kind: ProbeKind,
+    pub from: Duration,
+    pub to: Duration,
+    pub good: bool,
+}
+
+/// A node and something that was so for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Held {
+    pub node: String,
+    pub what: Stretch,
+    pub from: Duration,
+    pub to: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stretch {
+    /// It answered for the address.
+    Address,
+    Off,
+    Frozen,
+}
+
+/// What no configuration of this cluster can do faster: the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Floor {
+    pub token: Duration,
+    pub consensus: Duration,
+    /// As long as the fence device took, nothing where none is asked.
+    pub fence: Duration,
+    /// As long as the agents took to start.
+    pub start: Duration,
+}
+
+impl Floor {
+    pub fn total(&self) -> Duration {
+        self.token + self.consensus + self.fence + self.start
+    }
+
+    pub fn parts(&self) -> [(&'static str, Duration); 4] {
+        [
+            ("token", self.token),
+            ("consensus", self.consensus),
+            ("fence", self.fence),
+            ("start", self.start),
+        ]
+    }
+}
+
+/// Records of the acknowledged-write client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RecordCount {
+    pub acknowledged: usize,
+    pub stored: usize,
+    pub lost: usize,
+}
+
+/// A log.
+#[derive(Debug, Clone, Serialize)]
+pub struct Attachment {
+    /// `alpha: journal`.
+    pub name: String,
+    pub text: String,
+}
+
+impl Trial {
+    /// The longest time that clients were not served.
+    pub fn outage(&self) -> Option<&Outage> {
+        super::longest(&self.outages)
+    }
+
+    /// `vip/noble/power-off`.
+    pub fn path(&self) -> String {
+        format!("{}/{}/{}", self.role, self.suite, self.scenario)
+    }
+}
+
+/// All repeats of one scenario for one role on one suite.
+#[derive(Debug)]
+pub struct Group<'a> {
+    pub trials: Vec<&'a Trial>,
+}
+
+impl<'a> Group<'a> {
+    pub fn first(&self) -> &'a Trial {
+        self.trials[0]
+    }
+
+    /// The worst of all.
+    pub fn verdict(&self) -> Verdict {
+        let worst = |verdict: &Verdict| match verdict {
+            Verdict::Failed => 2,
+            Verdict::Environment => 1,
+            Verdict::Passed => 0,
+        };
+        let all = self.trials.iter().map(|trial| trial.verdict);
+        all.max_by_key(worst).unwrap_or(Verdict::Environment)
+    }
+
+    /// Outages over the repeats that tell something of the role.
+    pub fn outages(&self) -> Option<Figures> {
+        let told = self
+            .trials
+            .iter()
+            .filter(|trial| trial.verdict != Verdict::Environment);
+        Figures::of(
+            told.filter_map(|trial| Some(trial.outage()?.length))
+                .collect(),
+        )
+    }
+
+    /// The median of the model's floor.
+    pub fn floor(&self) -> Option<Duration> {
+        let all = self
+            .trials
+            .iter()
+            .filter_map(|trial| Some(trial.floor?.total()));
+        Some(Figures::of(all.collect())?.p50)
+    }
+
+    pub fn lost(&self) -> Option<usize> {
+        let all: Vec<usize> = (self.trials.iter())
+            .filter_map(|trial| Some(trial.records?.lost))
+            .collect();
+        (!all.is_empty()).then(|| all.iter().sum())
+    }
+}
+
+impl Report {
+    /// Repeats brought together; sorted by role, scenario, and suite in the
+    /// order of releases.
+    pub fn groups(&self) -> Vec<Group<'_>> {
+        use crate::recipe::suite::SUITES;
+        let place = |name: &str| SUITES.iter().position(|suite| suite.name == name);
+        let mut trials: Vec<&Trial> = self.trials.iter().collect();
+        trials.sort_by(|a, b| {
+            let key = |trial: &Trial| (trial.role.clone(), trial.scenario.clone());
+            (key(a), place(&a.suite), a.repeat).cmp(&(key(b), place(&b.suite), b.repeat))
+        });
+        let mut groups: Vec<Group> = Vec::new();
+        for trial in trials {
+            match groups.last_mut() {
+                Some(group) if group.first().path() == trial.path() => group.trials.push(trial),
+                _ => groups.push(Group {
+                    trials: vec![trial],
+                }),
+            }
+        }
+        groups
+    }
+
+    /// How many trials ended so.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.trials
+            .iter()
+            .filter(|trial| trial.verdict == verdict)
+            .count()
+    }
+
+    /// The sentences that say under which conditions figures were taken.
+    pub fn conditions(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for trial in &self.trials {
+            if trial.accelerator.is_empty() {
+                continue;
+            }
+            let mut line = format!("QEMU with {}", trial.accelerator);
+            if trial.scale > 1.0 {
+                line.push_str(&format!(
+                    ": slower than a real machine, time limits stretched {:.0} times; \
+                     compare figures only with others taken so",
+                    trial.scale
+                ));
+            }
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        let mut stubs: Vec<&String> = self.trials.iter().flat_map(|t| &t.stubs).collect();
+        stubs.sort();
+        stubs.dedup();
+        for stub in stubs {
+            lines.push(format!(
+                "{stub} was a stub: no archive has the software, so that the agents were tried \
+                 and the service was not"
+            ));
+        }
+        lines
+    }
+}
