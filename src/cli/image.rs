@@ -96,10 +96,5 @@ fn line(one: &Stored) -> String {
     } else {
         format!("unused for {} days", one.unused.as_secs() / DAY.as_secs())
     };
-    format!(
-        "{} {} {} MiB, {used}\n",
-        one.suite,
-        one.key,
-        one.size >> 20
-    )
+    format!("{} {} {} MiB, {used}\n", one.suite, one.key, one.size >> 20)
 }

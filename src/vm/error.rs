@@ -39,10 +39,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Environment(text)
-            | Self::Guest(text)
-            | Self::Timeout(text)
-            | Self::Off(text) => f.write_str(text),
+            Self::Environment(text) | Self::Guest(text) | Self::Timeout(text) | Self::Off(text) => {
+                f.write_str(text)
+            }
         }
     }
 }

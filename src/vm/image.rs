@@ -50,3 +50,16 @@ impl Image {
         path.is_file().then_some(path)
     }
 }
+
+#[cfg(test)]
+impl Image {
+    /// One that exists nowhere.
+    pub(super) fn fake() -> Image {
+        Image {
+            suite: "noble".into(),
+            key: "0".into(),
+            dir: "/nowhere".into(),
+            _held: Arc::new(tempfile::tempfile().unwrap()),
+        }
+    }
+}

@@ -89,7 +89,11 @@ const DEBIAN: &[&str] = &[
 /// apt refuses the packages.
 pub fn build(suite: &Suite, packages: &[&str], progress: &dyn Fn(&str)) -> Result<Image, Error> {
     let base = layers(suite, packages, progress)?;
-    let mut parts = vec![LAYOUT.to_owned(), DISK_SIZE.to_owned(), CUSTOMISE.to_owned()];
+    let mut parts = vec![
+        LAYOUT.to_owned(),
+        DISK_SIZE.to_owned(),
+        CUSTOMISE.to_owned(),
+    ];
     for (name, mode, text) in FILES {
         parts.extend([name, mode, text].map(|part| (*part).to_owned()));
     }
@@ -166,7 +170,10 @@ fn make(base: &Base, dir: &Path, progress: &dyn Fn(&str)) -> Result<(), Error> {
             String::from_utf8_lossy(&done.stderr).trim_end()
         )));
     }
-    for (inside, name) in [("/boot/hapkg/vmlinuz", "vmlinuz"), ("/boot/hapkg/initrd", "initrd")] {
+    for (inside, name) in [
+        ("/boot/hapkg/vmlinuz", "vmlinuz"),
+        ("/boot/hapkg/initrd", "initrd"),
+    ] {
         if let Some(data) = trial.read(inside)? {
             put(&dir.join(name), &data)?;
         }
@@ -275,7 +282,10 @@ mod tests {
         let mut changed = parts.clone();
         changed[0].push(' ');
         assert_ne!(hash(&parts), hash(&changed));
-        assert_ne!(hash(&["ab".into(), "c".into()]), hash(&["a".into(), "bc".into()]));
+        assert_ne!(
+            hash(&["ab".into(), "c".into()]),
+            hash(&["a".into(), "bc".into()])
+        );
     }
 
     #[test]
