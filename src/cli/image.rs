@@ -9,6 +9,7 @@ use super::progress::Progress;
 use crate::build;
 use crate::failure::Failure;
 use crate::vm::image::{self, Stored};
+use crate::vm::template;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -36,7 +37,7 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Remove images that no process uses.
+    /// Remove images, and templates of clusters, that no process uses.
     Prune {
         /// Only those that nobody used for so many days.
         #[arg(long, value_name = "DAYS", default_value_t = 14)]
@@ -84,6 +85,9 @@ fn list(as_json: bool) -> Result<(), Failure> {
 }
 
 fn prune(days: u32) -> Result<(), Failure> {
+    for name in template::prune(DAY * days)? {
+        print(&format!("removed template {name}\n"))?;
+    }
     let gone = image::prune(DAY * days)?;
     gone.iter()
         .try_for_each(|one| print(&format!("removed {}", line(one))))

@@ -14,6 +14,11 @@ apt-get clean
 
 mv /usr/local/lib/hapkg/*.service /etc/systemd/system/
 systemctl -q enable hapkg-shell.service hapkg-identity.service systemd-networkd.service
+# Ubuntu's pacemaker brings pcs: its daemon takes half a boot in emulation, and
+# whoever wants it may start it.
+for unit in pcsd.service pcsd-ruby.service; do
+    [ ! -e "/usr/lib/systemd/system/$unit" ] || systemctl -q disable "$unit"
+done
 # Only what runs by itself and would disturb a measurement.
 for unit in apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service \
     dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer logrotate.timer \

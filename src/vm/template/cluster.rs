@@ -68,7 +68,8 @@ impl Cluster {
         for nodes in cluster.nodes.chunks(together) {
             each(nodes, |node| {
                 node.machine.power_on()?;
-                node.machine.shell().wait(BOOT).map(drop)
+                let up = node.machine.shell().wait(BOOT);
+                up.map(drop).map_err(|e| told(&node.machine, e))
             })?;
         }
         Ok(cluster)
@@ -249,6 +250,17 @@ fn node(
         .then(|| Bmc::start(owner, &dir.join("ipmi"), name, Arc::new(machine.clone())))
         .transpose()?;
     Ok(Node { machine, bmc })
+}
+
+/// A boot's timeout with what the console said last.
+fn told(machine: &Machine, error: Error) -> Error {
+    let Error::Timeout(text) = error else {
+        return error;
+    };
+    let console = machine.console().unwrap_or_default();
+    let lines: Vec<&str> = console.trim_end().lines().collect();
+    let last = lines[lines.len().saturating_sub(15)..].join("\n");
+    Error::Timeout(format!("{text}; its console ends with\n{last}"))
 }
 
 /// `what` on all at once; the first one's error, if any.
