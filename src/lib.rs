@@ -18,3 +18,5 @@ pub mod recipe;
 #[cfg(feature = "packager")]
 pub mod render;
 mod simulator;
+#[cfg(feature = "packager")]
+pub mod vm;
