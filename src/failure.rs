@@ -84,6 +84,16 @@ impl From<crate::chroot::Error> for Failure {
     }
 }
 
+impl From<crate::vm::Error> for Failure {
+    fn from(error: crate::vm::Error) -> Self {
+        use crate::vm::Error;
+        match error {
+            Error::Environment(text) => Self::Environment(text),
+            Error::Guest(text) | Error::Timeout(text) | Error::Off(text) => Self::No(text),
+        }
+    }
+}
+
 impl From<crate::build::node_source::Error> for Failure {
     fn from(error: crate::build::node_source::Error) -> Self {
         use crate::build::node_source::Error;

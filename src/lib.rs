@@ -20,3 +20,5 @@ pub mod render;
 mod simulator;
 #[cfg(feature = "packager")]
 pub mod trial;
+#[cfg(feature = "packager")]
+pub mod vm;

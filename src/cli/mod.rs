@@ -8,6 +8,7 @@ mod check;
 mod docs;
 mod export;
 mod graph;
+mod image;
 mod new;
 mod plan;
 mod progress;
@@ -41,6 +42,7 @@ enum Command {
     Schema(docs::SchemaArgs),
     New(new::Args),
     Export(export::Args),
+    Image(image::Args),
     Man(docs::ManArgs),
     Completions(docs::CompletionsArgs),
 }
@@ -63,6 +65,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema(args) => docs::schema(&args),
         Command::New(args) => new::run(&args, &recipes),
         Command::Export(args) => export::run(&args, &recipes),
+        Command::Image(args) => image::run(&args),
         Command::Man(args) => docs::man(&args, &Cli::command()),
         Command::Completions(args) => docs::completions(&args, &mut Cli::command()),
     };

@@ -52,6 +52,17 @@ const TESTS: &[(&str, Option<&str>)] = &[
     ("shellcheck", None),
 ];
 
+/// What virtual machines need on the host. QEMU maps a template's RAM
+/// privately, and writes a machine's state to a file, from 8.2 on.
+const MACHINES: &[(&str, Option<&str>)] = &[
+    ("e2fsprogs", None),
+    ("ipmitool", None),
+    ("openipmi", None),
+    ("perl-base", None),
+    ("qemu-system-x86", Some("1:8.2")),
+    ("qemu-utils", Some("1:8.2")),
+];
+
 /// The package with ocf-tester and ocf-shellfuncs, in Ubuntu and in Debian.
 const AGENT_TOOLS: [&str; 2] = ["resource-agents-common", "resource-agents"];
 
@@ -85,7 +96,7 @@ pub fn tests() -> Result<(), Stop> {
     } else {
         debian
     };
-    let wanted: Vec<_> = [BUILD, TESTS, &[(agents, None)]].concat();
+    let wanted: Vec<_> = [BUILD, TESTS, MACHINES, &[(agents, None)]].concat();
     install(&wanted)?;
     toolchain()
 }
@@ -224,7 +235,7 @@ fn backports() -> Result<String, Stop> {
     let suite = format!("{codename}-backports");
     if field(&release, "ID") != Some("debian") || codename.is_empty() {
         return Err(Stop::environment(
-            "this release has no mmdebstrap or no archive keyring that will do; use Ubuntu 24.04, Debian 12, or later",
+            "this release has no mmdebstrap, QEMU or archive keyring that will do; use Ubuntu 24.04, Debian 12, or later",
         ));
     }
     let known = sources::read(Path::new("/etc/apt"))?;

@@ -1,0 +1,14 @@
+//! Virtual machines for trials: images, machines, and clusters of them that
+//! fork from a template within a second.
+
+pub mod accelerator;
+pub mod bmc;
+pub mod error;
+pub mod image;
+pub mod machine;
+pub mod owner;
+pub mod qmp;
+pub mod shell;
+pub mod template;
+
+pub use error::Error;

@@ -1,0 +1,240 @@
+//! The QEMU Machine Protocol, as docs/interop/qmp-spec of QEMU describes it.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::vm::Error;
+
+/// QEMU answers at once unless the host is starved.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a waiter for an event keeps others from executing.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// A connection whose capabilities are negotiated. May be shared by threads.
+#[derive(Debug)]
+pub struct Qmp {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    stream: UnixStream,
+    pending: Vec<u8>,
+    events: VecDeque<Value>,
+}
+
+impl Qmp {
+    /// Connects to a socket that QEMU listens on.
+    ///
+    /// # Errors
+    /// `Environment`: nobody listens, or it is no QEMU.
+    pub fn connect(socket: &Path) -> Result<Qmp, Error> {
+        let stream =
+            UnixStream::connect(socket).map_err(|e| Error::io("connecting to", socket, &e))?;
+        Self::over(stream)
+    }
+
+    /// Takes the greeting and negotiates on a connection that QEMU made.
+    ///
+    /// # Errors
+    /// As [`Qmp::connect`].
+    pub fn over(stream: UnixStream) -> Result<Qmp, Error> {
+        let mut inner = Inner {
+            stream,
+            pending: Vec::new(),
+            events: VecDeque::new(),
+        };
+        let end = Instant::now() + PATIENCE;
+        let greeting = inner.message(end)?.ok_or_else(silent)?;
+        if greeting.get("QMP").is_none() {
+            return Err(Error::Environment(format!(
+                "no greeting of QEMU: {greeting}"
+            )));
+        }
+        inner.execute("qmp_capabilities", &json!({}))?;
+        Ok(Qmp {
+            inner: Mutex::new(inner),
+        })
+    }
+
+    /// What the command returns.
+    ///
+    /// # Errors
+    /// `Off`: QEMU has ended; `Environment`: it refuses the command, or does
+    /// not answer within a minute.
+    pub fn execute(&self, command: &str, arguments: &Value) -> Result<Value, Error> {
+        self.lock().execute(command, arguments)
+    }
+
+    /// The next event of that name, also one that came before.
+    ///
+    /// # Errors
+    /// `Timeout`; `Off`: QEMU has ended.
+    pub fn event(&self, name: &str, patience: Duration) -> Result<Value, Error> {
+        let end = Instant::now() + patience;
+        loop {
+            let mut inner = self.lock();
+            let wanted = |event: &Value| event["event"] == name;
+            if let Some(at) = inner.events.iter().position(wanted) {
+                return Ok(inner.events.remove(at).unwrap_or_default());
+            }
+            if Instant::now() >= end {
+                return Err(Error::Timeout(format!(
+                    "QEMU sent no {name} in {patience:?}"
+                )));
+            }
+            if let Some(event) = inner.message((Instant::now() + SLICE).min(end))? {
+                inner.events.push_back(event);
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value, Error> {
+        let line = format!(
+            "{}\n",
+            json!({ "execute": command, "arguments": arguments })
+        );
+        self.stream
+            .write_all(line.as_bytes())
+            .map_err(|_| ended())?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let mut message = self.message(end)?.ok_or_else(silent)?;
+            if message.get("event").is_some() {
+                self.events.push_back(message);
+            } else if let Some(error) = message.get("error") {
+                let text = error["desc"].as_str().unwrap_or_default();
+                return Err(Error::Environment(format!(
+                    "QEMU refused {command}: {text}"
+                )));
+            } else {
+                return Ok(message["return"].take());
+            }
+        }
+    }
+
+    /// The next message, or none until `end`.
+    fn message(&mut self, end: Instant) -> Result<Option<Value>, Error> {
+        loop {
+            if let Some(at) = self.pending.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=at).collect();
+                return serde_json::from_slice(&line)
+                    .map(Some)
+                    .map_err(|e| Error::Environment(format!("QEMU sent no JSON: {e}")));
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.stream
+                .set_read_timeout(Some(left))
+                .map_err(|e| Error::Environment(format!("waiting for QEMU: {e}")))?;
+            let mut chunk = [0; 4096];
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(ended()),
+                Ok(count) => self.pending.extend_from_slice(&chunk[..count]),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) => {}
+                Err(_) => return Err(ended()),
+            }
+        }
+    }
+}
+
+fn ended() -> Error {
+    Error::Off("QEMU has ended".into())
+}
+
+fn silent() -> Error {
+    Error::Environment(format!("QEMU did not answer within {PATIENCE:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::{Error, Qmp};
+
+    /// A QEMU that answers each command with the next of `answers`.
+    fn fake(answers: &'static [&'static str]) -> UnixStream {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        thread::spawn(move || {
+            theirs.write_all(b"{\"QMP\": {}}\n").unwrap();
+            let mut lines = BufReader::new(theirs.try_clone().unwrap()).lines();
+            lines.next();
+            theirs.write_all(b"{\"return\": {}}\n").unwrap();
+            for answer in answers {
+                lines.next();
+                // In pieces, as a socket may give them.
+                for piece in answer.as_bytes().chunks(7) {
+                    theirs.write_all(piece).unwrap();
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        ours
+    }
+
+    #[test]
+    fn answers_are_told_from_events_and_events_are_kept() {
+        let qmp = Qmp::over(fake(&[
+            "{\"event\": \"STOP\"}\n{\"event\": \"RESUME\"}\n{\"return\": {\"status\": \"paused\"}}\n",
+        ]))
+        .unwrap();
+        let status = qmp.execute("query-status", &json!({})).unwrap();
+        assert_eq!(status["status"], "paused");
+        let patience = Duration::from_secs(5);
+        assert!(qmp.event("RESUME", patience).is_ok());
+        assert!(qmp.event("STOP", patience).is_ok());
+        let gone = qmp.event("RESUME", patience).unwrap_err();
+        assert!(matches!(gone, Error::Off(_)), "{gone}");
+    }
+
+    #[test]
+    fn a_refusal_says_what_qemu_said() {
+        let qmp = Qmp::over(fake(&[
+            "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such device\"}}\n",
+        ]));
+        let error = qmp.unwrap().execute("device_del", &json!({"id": "x"}));
+        assert_eq!(
+            error.unwrap_err(),
+            Error::Environment("QEMU refused device_del: no such device".into())
+        );
+    }
+
+    #[test]
+    fn an_event_that_does_not_come_is_a_timeout() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs
+            .write_all(b"{\"QMP\": {}}\n{\"return\": {}}\n")
+            .unwrap();
+        let qmp = Qmp::over(ours).unwrap();
+        let late = qmp
+            .event("SHUTDOWN", Duration::from_millis(30))
+            .unwrap_err();
+        assert!(matches!(late, Error::Timeout(_)));
+    }
+}

@@ -1,0 +1,223 @@
+//! Clusters, and templates of them: RAM, device state and disks of all nodes
+//! of one running cluster, stopped at one moment. A fork maps the RAM
+//! copy-on-write and lays empty disks over the template's, so it starts in
+//! about a second, and any number of forks may run side by side.
+//!
+//! A fork has its template's MACs, addresses and identities: each fork needs
+//! switches of its own. Its clocks are set and its random state is made anew.
+
+#![allow(
+    clippy::incompatible_msrv,
+    reason = "file locks; only the packager is built from this, by a current rustc"
+)]
+
+mod cluster;
+mod spec;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+pub use cluster::{Cluster, Node, Wiring};
+pub use spec::{Blank, Link, Spec};
+
+use crate::atomic;
+use crate::chroot::cache_dir;
+use crate::vm::Error;
+use crate::vm::machine::{Disk, Format, moved, overlay, whole_copy};
+use crate::vm::owner::Owner;
+use cluster::{Stage, each};
+
+/// What a finished template's directory says of itself.
+const NOTE: &str = "template.json";
+
+/// A cluster's frozen state. Its directory never changes.
+#[derive(Debug, Clone)]
+pub struct Template {
+    spec: Spec,
+    dir: PathBuf,
+    _held: Arc<File>,
+}
+
+impl Template {
+    /// The template in `dir`, if one of just this kind of cluster is there.
+    ///
+    /// # Errors
+    /// `Environment`: it cannot be read, or QEMU is missing.
+    pub fn open(dir: &Path, spec: &Spec) -> Result<Option<Template>, Error> {
+        let path = dir.join(NOTE);
+        let Ok(note) = fs::read(&path) else {
+            return Ok(None);
+        };
+        let note: serde_json::Value = serde_json::from_slice(&note).unwrap_or_default();
+        if note["fingerprint"] != spec.fingerprint()? {
+            return Ok(None);
+        }
+        held(dir, spec).map(Some)
+    }
+
+    /// Where a template of that content is kept between runs: `key` covers
+    /// what was done to the cluster since its boot.
+    ///
+    /// # Errors
+    /// `Environment`: there is no cache, or QEMU is missing.
+    pub fn cached(spec: &Spec, key: &str) -> Result<PathBuf, Error> {
+        let all = cache_dir()?.join("templates");
+        fs::create_dir_all(&all).map_err(|e| Error::io("making", &all, &e))?;
+        Ok(all.join(format!("{}-{key}", spec.fingerprint()?)))
+    }
+
+    /// What its cluster is made of.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// A cluster that goes on where this one was stopped, when every node's
+    /// shell has answered. `name` is unique in the run; `wiring` tells where
+    /// each network card's other end listens.
+    ///
+    /// # Errors
+    /// `Environment`: QEMU, ipmi_sim or the disk failed; `Timeout`: a guest
+    /// does not go on.
+    pub fn fork(&self, owner: &Arc<Owner>, name: &str, wiring: Wiring) -> Result<Cluster, Error> {
+        let stage = Stage {
+            spec: &self.spec,
+            dir: owner.subdir(name)?,
+            forkable: false,
+        };
+        for blank in &self.spec.shared {
+            let file = format!("{}.raw", blank.id);
+            whole_copy(&self.dir.join(&file), &stage.dir.join(&file))?;
+        }
+        let cluster = Cluster::assembled(owner, &stage, wiring, &|node, disk| {
+            overlay(&disk.path, Some((&self.disk(node, disk), Format::Qcow2)), 0)
+        })?;
+        each(cluster.nodes(), |node| {
+            let own = self.dir.join(node.machine.name());
+            node.machine.incoming(&own.join("ram"), &own.join("state"))
+        })?;
+        each(cluster.nodes(), |node| node.machine.thaw())?;
+        each(cluster.nodes(), |node| node.machine.shell().resume())?;
+        Ok(cluster)
+    }
+
+    fn disk(&self, node: &str, disk: &Disk) -> PathBuf {
+        self.dir.join(node).join(format!("{}.qcow2", disk.id))
+    }
+}
+
+impl Cluster {
+    /// Stops all nodes at one moment and makes `dir` the template that they
+    /// are from then on; the cluster has ended. Only a cluster that was booted
+    /// as forkable and never lost power since can be frozen.
+    ///
+    /// # Errors
+    /// `Environment`: the disk is full, or it is a fork; `Off`: a node is off.
+    pub fn freeze_to_template(self, dir: &Path) -> Result<Template, Error> {
+        if !self.forkable() {
+            return Err(Error::Environment(
+                "this cluster was not booted to become a template".into(),
+            ));
+        }
+        let partial = atomic::temporary(dir);
+        let done = self.freeze_into(&partial);
+        let spec = self.spec().clone();
+        drop(self);
+        if let Err(error) = done {
+            let _ = fs::remove_dir_all(&partial);
+            return Err(error);
+        }
+        // Another process may have made it meanwhile; its forks lie on it.
+        if fs::rename(&partial, dir).is_err() {
+            match Template::open(dir, &spec)? {
+                Some(other) => {
+                    let _ = fs::remove_dir_all(&partial);
+                    return Ok(other);
+                }
+                None => {
+                    fs::remove_dir_all(dir).map_err(|e| Error::io("removing", dir, &e))?;
+                    atomic::rename(&partial, dir).map_err(|e| Error::Environment(e.to_string()))?;
+                }
+            }
+        }
+        held(dir, &spec)
+    }
+
+    fn freeze_into(&self, dir: &Path) -> Result<(), Error> {
+        let note = json!({ "fingerprint": self.spec().fingerprint()? });
+        each(self.nodes(), |node| node.machine.freeze())?;
+        each(self.nodes(), |node| {
+            let machine = &node.machine;
+            let own = dir.join(machine.name());
+            fs::create_dir_all(&own).map_err(|e| Error::io("making", &own, &e))?;
+            machine.save(&own.join("state"))?;
+            moved(&machine.dir().join("ram"), &own.join("ram"))?;
+            for disk in machine.config().disks.iter().filter(|disk| !disk.shared) {
+                moved(&disk.path, &own.join(format!("{}.qcow2", disk.id)))?;
+            }
+            Ok(())
+        })?;
+        for blank in &self.spec().shared {
+            let file = format!("{}.raw", blank.id);
+            moved(&self.dir().join(&file), &dir.join(&file))?;
+        }
+        let path = dir.join(NOTE);
+        atomic::write(&path, note.to_string().as_bytes(), 0o644)
+            .map_err(|e| Error::Environment(e.to_string()))
+    }
+}
+
+/// Removes the cached templates that no process uses and nobody took for
+/// `age`; their names.
+///
+/// # Errors
+/// `Environment`: the cache cannot be read or written.
+pub fn prune(age: Duration) -> Result<Vec<String>, Error> {
+    let all = cache_dir()?.join("templates");
+    let mut gone = Vec::new();
+    let Ok(entries) = fs::read_dir(&all) else {
+        return Ok(gone);
+    };
+    for entry in entries {
+        let dir = entry.map_err(|e| Error::io("reading", &all, &e))?.path();
+        if !dir.is_dir() {
+            continue;
+        }
+        let mark = mark(&dir)?;
+        let used = mark.metadata().and_then(|data| data.modified());
+        let unused = used.ok().and_then(|used| used.elapsed().ok());
+        if unused.unwrap_or_default() < age || mark.try_lock().is_err() {
+            continue;
+        }
+        fs::remove_dir_all(&dir).map_err(|e| Error::io("removing", &dir, &e))?;
+        let _ = fs::remove_file(dir.with_extension("use"));
+        let name = dir.file_name().unwrap_or_default();
+        gone.push(name.to_string_lossy().into_owned());
+    }
+    Ok(gone)
+}
+
+fn held(dir: &Path, spec: &Spec) -> Result<Template, Error> {
+    let mark = mark(dir)?;
+    mark.lock_shared()
+        .and_then(|()| mark.set_modified(SystemTime::now()))
+        .map_err(|e| Error::io("locking", dir, &e))?;
+    Ok(Template {
+        spec: spec.clone(),
+        dir: dir.into(),
+        _held: Arc::new(mark),
+    })
+}
+
+fn mark(dir: &Path) -> Result<File, Error> {
+    let path = dir.with_extension("use");
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|e| Error::io("opening", &path, &e))
+}

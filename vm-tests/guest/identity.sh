@@ -1,0 +1,37 @@
+#!/bin/sh
+# A node's name, addresses and peers, from the kernel's command line:
+# hapkg.node=NAME hapkg.link=MAC,ADDRESS/PREFIX... hapkg.host=NAME,ADDRESS...
+set -eu
+# Once a disk: what the administrator changes afterwards stays.
+[ ! -e /var/lib/hapkg-identity ] || exit 0
+name=
+hosts='127.0.0.1 localhost
+'
+mkdir -p /etc/systemd/network
+number=0
+read -r line </proc/cmdline
+set -f
+for word in $line; do
+    value=${word#*=}
+    case $word in
+    hapkg.node=*) name=$value ;;
+    hapkg.host=*) hosts="$hosts${value#*,} ${value%%,*}
+" ;;
+    hapkg.link=*)
+        number=$((number + 1))
+        printf '[Match]\nMACAddress=%s\n\n[Network]\nAddress=%s\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\nConfigureWithoutCarrier=yes\n' \
+            "${value%%,*}" "${value#*,}" >"/etc/systemd/network/10-link$number.network"
+        ;;
+    esac
+done
+[ -n "$name" ] || exit 0
+echo "$name" >/etc/hostname
+hostname "$name"
+case $hosts in
+*" $name
+"*) ;;
+*) hosts="${hosts}127.0.1.1 $name
+" ;;
+esac
+printf '%s' "$hosts" >/etc/hosts
+: >/var/lib/hapkg-identity
