@@ -18,6 +18,8 @@ pub struct Facts {
     pub macs: BTreeMap<String, String>,
     pub records: Option<Records>,
     pub applied: Vec<Applied>,
+    /// A step has failed: what comes after it was not done.
+    pub stopped: bool,
     /// A role with DRBD: there has to be a primary somewhere.
     pub replicated: bool,
 }

@@ -6,5 +6,7 @@ pub mod event;
 pub mod fact;
 pub mod observe;
 pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod select;
+pub mod world;

@@ -7,7 +7,7 @@ use crate::trial::fact::Facts;
 
 pub(super) fn second_apply(facts: &Facts) -> Found {
     if facts.applied.is_empty() {
-        return match facts.nodes.is_empty() {
+        return match facts.nodes.is_empty() || facts.stopped {
             true => None,
             false => Some(vec!["apply was not run a second time".into()]),
         };

@@ -181,11 +181,11 @@ fn figures(body: &mut String, groups: &[Group]) {
         let lost = group
             .lost()
             .map_or("–".to_string(), |lost| lost.to_string());
-        let _ = write!(
+        let _ = writeln!(
             body,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
              <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-             <td class=\"n\">{lost}</td><td>{}</td></tr>\n",
+             <td class=\"n\">{lost}</td><td>{}</td></tr>",
             escape(&first.role),
             escape(&first.suite),
             escape(&first.scenario),
@@ -217,10 +217,10 @@ fn trial(body: &mut String, trial: &Trial, repeats: usize) {
         1 => String::new(),
         _ => format!(" <small>#{}</small>", trial.repeat),
     };
-    let _ = write!(
+    let _ = writeln!(
         body,
         "<details class=\"trial {0}\" id=\"{1}\"{open}>\n<summary><span class=\"badge {0}\">{0}</span> \
-         <b>{2}</b>{number} <span class=\"where\">{3} · {4}</span> {outage}</summary>\n<p>{5}.</p>\n",
+         <b>{2}</b>{number} <span class=\"where\">{3} · {4}</span> {outage}</summary>\n<p>{5}.</p>",
         trial.verdict.text(),
         escape(&anchor(trial)),
         escape(&trial.scenario),
@@ -242,9 +242,9 @@ fn trial(body: &mut String, trial: &Trial, repeats: usize) {
                 0 => "the whole trial",
                 _ => "the outage, enlarged",
             };
-            let _ = write!(
+            let _ = writeln!(
                 body,
-                "<figure>{}<figcaption>{caption}</figcaption></figure>\n",
+                "<figure>{}<figcaption>{caption}</figcaption></figure>",
                 svg::timeline(trial, window)
             );
         }
@@ -256,9 +256,9 @@ fn trial(body: &mut String, trial: &Trial, repeats: usize) {
     conditions(body, trial);
     events(body, trial);
     for attachment in &trial.attachments {
-        let _ = write!(
+        let _ = writeln!(
             body,
-            "<details class=\"log\"><summary>{}</summary><pre>{}</pre></details>\n",
+            "<details class=\"log\"><summary>{}</summary><pre>{}</pre></details>",
             escape(&attachment.name),
             escape(&attachment.text)
         );
@@ -394,9 +394,9 @@ fn events(body: &mut String, trial: &Trial) {
     let mut events: Vec<_> = trial.events.iter().collect();
     events.sort_by_key(|event| event.at);
     for event in events {
-        let _ = write!(
+        let _ = writeln!(
             body,
-            "<tr><td class=\"n\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+            "<tr><td class=\"n\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             told(event.at),
             escape(event.node.as_deref().unwrap_or("")),
             event.kind.text(),

@@ -177,9 +177,7 @@ pub fn report() -> Report {
     lost.suite = "trixie".into();
     lost.verdict = Verdict::Environment;
     lost.why = vec!["QEMU is not installed: install qemu-system-x86".into()];
-    for list in [&mut lost.outages] {
-        list.clear();
-    }
+    lost.outages.clear();
     lost.floor = None;
     lost.steps.clear();
     lost.events.clear();

@@ -1,0 +1,171 @@
+//! The end of a trial: everything is healed, the end is judged, `apply` runs
+//! once more, and the facts are collected for the audits.
+
+use std::time::Duration;
+
+use super::Running;
+use crate::trial::event;
+use crate::trial::fact::{Applied, Facts, NodeFacts};
+use crate::trial::report::{Stopped, Trial};
+use crate::trial::world::{Power, Trouble};
+
+/// Prints a journal's end.
+pub(super) const CURSOR: &str = "journalctl --quiet -n 0 --show-cursor | tail -n 1";
+
+/// Until a healed cluster is whole again, before the stretch.
+const RECOVER: Duration = Duration::from_secs(300);
+const END: Duration = Duration::from_secs(120);
+const APPLY: Duration = Duration::from_secs(300);
+const COLLECT: Duration = Duration::from_secs(60);
+
+/// What `apply` may write, and the CIB's configuration, as digests. Epochs
+/// count: a push that changes nothing is a change.
+const DIGEST: &str = "\
+find /etc/corosync /etc/ubuntu-ha /etc/drbd.d /etc/lvm /etc/default /etc/fstab \
+    -type f -exec sha256sum {} + 2>/dev/null | sort -k 2
+cibadmin --query --scope configuration 2>/dev/null | sha256sum | sed 's/-/CIB: configuration/'
+cibadmin --query 2>/dev/null | grep -o '<cib .*' | grep -oE '(admin_)?epoch=\"[0-9]+\"' | sed 's/^/CIB: /'";
+
+impl Running<'_, '_> {
+    /// The facts, after all faults ended. `whole`: no step failed, so that the
+    /// end is judged too; what fails is added to the trial.
+    pub(super) fn close(&mut self, trial: &mut Trial, whole: bool) -> Result<Facts, Trouble> {
+        (self.said)("ending all faults");
+        if let Err(Stopped::Environment(why)) = self.heal(None, None) {
+            return Err(Trouble::Environment(why));
+        }
+        let allow = &self.course.scenario.allow;
+        let members = self.course.members();
+        if whole {
+            self.end(trial)?;
+        }
+        if !allow.contains_key("all-online") {
+            self.recover()?;
+        }
+        let mut facts = Facts {
+            macs: self.world.macs(),
+            replicated: self.course.replicated,
+            stopped: !whole,
+            ..Facts::default()
+        };
+        if whole && !allow.contains_key("idempotent") {
+            facts.applied = self.apply_again(&members)?;
+        }
+        facts.records = match self.world.records() {
+            Ok(records) => records,
+            Err(Trouble::Guest(why)) => {
+                trial.why.push(format!("the stored records: {why}"));
+                None
+            }
+            Err(trouble) => return Err(trouble),
+        };
+        self.watch.look(self.world)?;
+        for node in &members {
+            facts.nodes.push(self.node(node)?);
+        }
+        facts.sightings = self.watch.sightings.clone();
+        facts.probes = self.world.probes();
+        Ok(facts)
+    }
+
+    fn end(&mut self, trial: &mut Trial) -> Result<(), Trouble> {
+        let list = &self.course.scenario.end;
+        (self.said)("judging the end");
+        self.watch.look(self.world)?;
+        let names = self.names();
+        let fenced = std::collections::BTreeSet::new();
+        match self.expect(list, END, Duration::ZERO, &fenced, &names) {
+            Ok(()) => {}
+            Err(Stopped::Role(why)) => {
+                trial
+                    .why
+                    .extend(why.iter().map(|why| format!("at the end: {why}")));
+            }
+            Err(Stopped::Environment(why)) => return Err(Trouble::Environment(why)),
+        }
+        Ok(())
+    }
+
+    /// Waits until the cluster is whole; the audits tell where it is not.
+    fn recover(&mut self) -> Result<(), Trouble> {
+        let end = self.world.now() + self.stretched(RECOVER);
+        loop {
+            self.watch.look(self.world)?;
+            let Some(missing) = self.not_whole() else {
+                return Ok(());
+            };
+            if self.world.now() >= end {
+                return Ok(());
+            }
+            (self.said)(&missing);
+            self.pause();
+        }
+    }
+
+    fn apply_again(&mut self, members: &[String]) -> Result<Vec<Applied>, Trouble> {
+        let mut all = Vec::new();
+        for node in members {
+            (self.said)(&format!("apply once more on {node}"));
+            let mut digest = || match self.world.run(node, DIGEST, "", COLLECT) {
+                Ok(output) => Ok(output.stdout),
+                Err(Trouble::Guest(_)) => Ok(String::new()),
+                Err(trouble) => Err(trouble),
+            };
+            let before = digest()?;
+            let done = self.world.run(node, "ubuntu-ha apply", "", APPLY);
+            let (exit, output) = match done {
+                Ok(done) => (done.status, format!("{}{}", done.stdout, done.stderr)),
+                Err(Trouble::Guest(why)) => (-1, why),
+                Err(trouble) => return Err(trouble),
+            };
+            let mut digest = || match self.world.run(node, DIGEST, "", COLLECT) {
+                Ok(output) => Ok(output.stdout),
+                Err(Trouble::Guest(_)) => Ok(String::new()),
+                Err(trouble) => Err(trouble),
+            };
+            let after = digest()?;
+            all.push(Applied {
+                node: node.clone(),
+                exit,
+                output,
+                before,
+                after,
+            });
+        }
+        Ok(all)
+    }
+
+    fn node(&mut self, node: &str) -> Result<NodeFacts, Trouble> {
+        let mut facts = NodeFacts {
+            name: node.into(),
+            console: self.world.console(node),
+            ..NodeFacts::default()
+        };
+        if let Some(seen) = self.watch.seen.get(node) {
+            facts.crm_mon = seen.crm_mon.clone();
+            facts.quorum = seen.quorumtool.clone();
+        }
+        if self.world.power(node) != Power::On {
+            return Ok(facts);
+        }
+        let fields = "MESSAGE,SYSLOG_IDENTIFIER,_COMM,_BOOT_ID";
+        let after = match self.cursors.get(node) {
+            Some(cursor) if !cursor.is_empty() => format!("--after-cursor='{cursor}'"),
+            _ => String::new(),
+        };
+        let shell =
+            format!("journalctl --quiet --no-pager -o json --output-fields={fields} {after}");
+        facts.journal = match self.world.run(node, &shell, "", COLLECT) {
+            Ok(output) => {
+                let anchors = self.watch.anchors.get(node).map_or(&[][..], Vec::as_slice);
+                event::journal(&output.stdout, anchors)
+            }
+            Err(Trouble::Guest(_)) => Vec::new(),
+            Err(trouble) => return Err(trouble),
+        };
+        if let Ok(output) = self.world.run(node, "ubuntu-ha status --json", "", COLLECT) {
+            facts.status = output.stdout;
+        }
+        Ok(facts)
+    }
+}

@@ -1,0 +1,287 @@
+//! A cluster that is none: two nodes whose behaviour the tests choose.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::trial::fact::{Probe, ProbeKind, Records};
+use crate::trial::observe::ASK;
+use crate::trial::run::closing::CURSOR;
+use crate::trial::scenario::{Fault, VIP};
+use crate::trial::world::{Output, Power, Trouble, World};
+
+const TICK: Duration = Duration::from_millis(20);
+
+/// How the cluster takes what happens.
+#[derive(Debug, Clone)]
+pub struct Nature {
+    /// From the loss of the holder to the other one's start.
+    pub takeover: Duration,
+    /// The other one starts although the holder still has the address.
+    pub splits: bool,
+    /// No takeover at all.
+    pub stuck: bool,
+    /// The second apply changes a file.
+    pub restless: bool,
+    /// A line in the journal of beta.
+    pub journal: &'static str,
+    pub lost_record: bool,
+    /// The tool behind it fails when asked to inject.
+    pub broken: bool,
+    pub failed_action: bool,
+}
+
+impl Default for Nature {
+    fn default() -> Self {
+        Nature {
+            takeover: Duration::from_secs(5),
+            splits: false,
+            stuck: false,
+            restless: false,
+            journal: "all is well",
+            lost_record: false,
+            broken: false,
+            failed_action: false,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Fake {
+    pub nature: Nature,
+    now: Duration,
+    power: BTreeMap<String, Power>,
+    /// When each node booted.
+    boots: BTreeMap<String, (u32, Duration)>,
+    holders: Vec<String>,
+    /// The holder is lost since then.
+    lost: Option<(String, Duration)>,
+    fenced: Vec<(String, Duration)>,
+    probes: Vec<Probe>,
+    applied: u32,
+    pub commands: Vec<String>,
+}
+
+impl Fake {
+    pub fn new(nature: Nature) -> Self {
+        let nodes = ["alpha", "beta"];
+        Fake {
+            nature,
+            now: Duration::ZERO,
+            power: nodes.map(|node| (node.to_string(), Power::On)).into(),
+            boots: nodes
+                .map(|node| (node.to_string(), (1, Duration::ZERO)))
+                .into(),
+            holders: vec!["alpha".into()],
+            lost: None,
+            fenced: Vec::new(),
+            probes: Vec::new(),
+            applied: 0,
+            commands: Vec::new(),
+        }
+    }
+
+    fn other(node: &str) -> String {
+        if node == "alpha" {
+            "beta".into()
+        } else {
+            "alpha".into()
+        }
+    }
+
+    fn is_on(&self, node: &str) -> bool {
+        self.power.get(node) == Some(&Power::On)
+    }
+
+    /// Lets time pass in the client's steps.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += TICK;
+            self.happen();
+            let answers: Vec<String> = (self.holders.iter())
+                .filter(|node| self.is_on(node))
+                .map(|node| format!("mac-{node}"))
+                .collect();
+            for kind in [ProbeKind::Arp, ProbeKind::Ping] {
+                self.probes.push(Probe {
+                    at: self.now,
+                    kind,
+                    good: !answers.is_empty(),
+                    from: answers.clone(),
+                });
+            }
+        }
+    }
+
+    fn happen(&mut self) {
+        let Some((node, since)) = self.lost.clone() else {
+            return;
+        };
+        if self.nature.stuck || self.now < since + self.nature.takeover {
+            return;
+        }
+        self.lost = None;
+        self.fenced.push((node.clone(), self.now));
+        if self.holders.contains(&node) {
+            if !self.nature.splits {
+                self.holders.clear();
+            }
+            self.holders.push(Self::other(&node));
+        }
+    }
+
+    fn answer(&self, node: &str) -> String {
+        let (number, booted) = self.boots[node];
+        let uptime = (self.now.saturating_sub(booted)).as_secs_f64() + 100.0;
+        let address = match self.holders.iter().any(|one| one == node) {
+            true => format!("2: eth0 inet {VIP}/24 scope global eth0\n"),
+            false => String::new(),
+        };
+        let members: String = ["alpha", "beta"]
+            .map(|name| {
+                let online = self.is_on(name);
+                format!(
+                    "<node name=\"{name}\" online=\"{online}\" unclean=\"{}\"/>",
+                    !online
+                )
+            })
+            .concat();
+        let failures = match self.nature.failed_action {
+            true => {
+                "<failures><failure op_key=\"vip-ip_monitor_10000\" node=\"beta\" exitstatus=\"error\"/></failures>"
+            }
+            false => "",
+        };
+        let fences: String = (self.fenced.iter())
+            .map(|(target, at)| {
+                format!(
+                    "<fence_event target=\"{target}\" action=\"reboot\" status=\"success\" completed=\"{}\"/>",
+                    at.as_millis()
+                )
+            })
+            .collect();
+        let count = self
+            .power
+            .values()
+            .filter(|power| **power == Power::On)
+            .count();
+        let votes: String = (1..=count).map(|id| format!("  {id}  1 node\n")).collect();
+        format!(
+            "@@ boot\nboot-{node}-{number}\n{uptime}\n@@ ip\n{address}@@ mounts\n@@ drbd\n@@ quorum\n\
+             Quorate: Yes\n    Nodeid      Votes Name\n{votes}@@ monitor\n<pacemaker-result>\
+             <nodes>{members}</nodes>{failures}<fence_history>{fences}</fence_history>\
+             </pacemaker-result>\n@@ end\n"
+        )
+    }
+
+    fn lose(&mut self, node: &str, power: Power) {
+        self.power.insert(node.into(), power);
+        self.lost = Some((node.into(), self.now));
+    }
+}
+
+impl World for Fake {
+    fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        self.pass(time);
+    }
+
+    fn scale(&self) -> f64 {
+        1.0
+    }
+
+    fn accelerator(&self) -> String {
+        "a fake".into()
+    }
+
+    fn macs(&self) -> BTreeMap<String, String> {
+        ["alpha", "beta"]
+            .map(|node| (format!("mac-{node}"), node.to_string()))
+            .into()
+    }
+
+    fn power(&self, node: &str) -> Power {
+        self.power[node]
+    }
+
+    fn run(&mut self, node: &str, shell: &str, _: &str, _: Duration) -> Result<Output, Trouble> {
+        self.pass(Duration::from_millis(100));
+        if !self.is_on(node) {
+            return Err(Trouble::Guest(format!("{node} is off")));
+        }
+        let mut output = Output::default();
+        output.stdout = match shell {
+            ASK => self.answer(node),
+            CURSOR => "-- cursor: c\n".into(),
+            "ubuntu-ha apply" => {
+                self.applied += 1;
+                String::new()
+            }
+            shell if shell.contains("sha256sum") => match self.nature.restless {
+                true => format!("{} /etc/corosync/corosync.conf\n", self.applied),
+                false => "1 /etc/corosync/corosync.conf\n".into(),
+            },
+            shell if shell.starts_with("journalctl") => format!(
+                "{{\"_BOOT_ID\":\"boot-{node}-{}\",\"__MONOTONIC_TIMESTAMP\":\"101000000\",\
+                 \"SYSLOG_IDENTIFIER\":\"kernel\",\"MESSAGE\":\"{}\"}}\n",
+                self.boots[node].0, self.nature.journal
+            ),
+            shell if shell.contains("status --json") => {
+                "{\"state\": \"degraded\"}\n@@\nbeta is lost\n".into()
+            }
+            shell if shell.contains("cmapctl") => "runtime.config.totem.token (u32) = 1000\n\
+                 runtime.config.totem.consensus (u32) = 1200\n"
+                .into(),
+            shell => {
+                self.commands.push(format!("{node}: {shell}"));
+                output.status = i32::from(shell == "false");
+                "done\n".into()
+            }
+        };
+        Ok(output)
+    }
+
+    fn inject(&mut self, fault: &Fault<String>) -> Result<(), Trouble> {
+        if self.nature.broken {
+            return Err(Trouble::Environment("QMP: no answer".into()));
+        }
+        match fault {
+            Fault::PowerOff { node } => self.lose(node, Power::Off),
+            Fault::Freeze { node } => self.lose(node, Power::Frozen),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn heal(&mut self, fault: &Fault<String>) -> Result<(), Trouble> {
+        if let Fault::PowerOff { node } | Fault::Freeze { node } = fault {
+            self.power.insert(node.clone(), Power::On);
+            let number = self.boots[node].0 + 1;
+            self.boots.insert(node.clone(), (number, self.now));
+        }
+        Ok(())
+    }
+
+    fn probes(&mut self) -> Vec<Probe> {
+        self.probes.clone()
+    }
+
+    fn records(&mut self) -> Result<Option<Records>, Trouble> {
+        let stored = if self.nature.lost_record {
+            vec![1, 3]
+        } else {
+            vec![1, 2, 3]
+        };
+        Ok(Some(Records {
+            acknowledged: vec![1, 2, 3],
+            stored,
+        }))
+    }
+
+    fn console(&mut self, _: &str) -> String {
+        String::new()
+    }
+}

@@ -1,0 +1,381 @@
+//! Runs a scenario on a cluster, and judges it.
+
+mod closing;
+#[cfg(test)]
+mod fake;
+mod floor;
+mod judge;
+mod shell;
+mod step;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::fact::Facts;
+use super::report::{Attachment, RecordCount, Stopped, Trial, Verdict, outages, spans};
+use super::scenario::{Client, FormedBy, Profile, Scenario, Start};
+use super::world::{Trouble, World};
+use super::{audit, event};
+use watch::Watch;
+
+pub use shell::{heal as heal_shell, inject as inject_shell};
+
+/// Until a cluster that was just forked or formed serves, before the stretch.
+const SETTLE: Duration = Duration::from_secs(240);
+
+/// A scenario for one role on one suite.
+#[derive(Debug, Clone)]
+pub struct Course<'a> {
+    pub scenario: &'a Scenario,
+    pub role: &'a str,
+    pub suite: &'a str,
+    pub repeat: u16,
+    /// With what the role's profile says.
+    pub start: Start,
+    pub client: Client,
+    /// The role has an address that clients ask.
+    pub address: bool,
+    pub replicated: bool,
+}
+
+impl<'a> Course<'a> {
+    pub fn new(
+        scenario: &'a Scenario,
+        role: &'a str,
+        suite: &'a str,
+        repeat: u16,
+        profile: Option<&Profile>,
+    ) -> Self {
+        let (start, client) = scenario.for_role(profile);
+        Course {
+            scenario,
+            role,
+            suite,
+            repeat,
+            start,
+            client,
+            address: profile.is_none_or(|profile| profile.address),
+            replicated: profile.is_some_and(|profile| profile.replicated),
+        }
+    }
+
+    fn members(&self) -> Vec<String> {
+        self.start
+            .members()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    fn machines(&self) -> Vec<String> {
+        self.start
+            .machines()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// A trial of which nothing is known yet.
+    pub fn blank(&self) -> Trial {
+        Trial {
+            scenario: self.scenario.name.clone(),
+            summary: self.scenario.summary.clone(),
+            role: self.role.into(),
+            suite: self.suite.into(),
+            repeat: self.repeat,
+            verdict: Verdict::Environment,
+            why: Vec::new(),
+            cold: false,
+            start: Duration::ZERO,
+            length: Duration::ZERO,
+            accelerator: String::new(),
+            scale: 1.0,
+            stubs: self.start.stubs.clone().unwrap_or_default(),
+            nodes: self.machines(),
+            steps: Vec::new(),
+            events: Vec::new(),
+            spans: Vec::new(),
+            held: Vec::new(),
+            outages: Vec::new(),
+            floor: None,
+            records: None,
+            audits: Vec::new(),
+            attachments: Vec::new(),
+        }
+    }
+
+    /// The trial that never began, because the environment failed.
+    pub fn not_tried(&self, why: String) -> Trial {
+        Trial {
+            why: vec![why],
+            ..self.blank()
+        }
+    }
+}
+
+/// Hears what a trial is doing: the step, and what it waits for.
+pub type Listener<'a> = &'a mut dyn FnMut(&str);
+
+/// A trial under way.
+struct Running<'a, 'w> {
+    world: &'w mut dyn World,
+    course: &'a Course<'a>,
+    watch: Watch,
+    /// `holder` and `other` when the scenario began.
+    first: Option<(String, Option<String>)>,
+    /// Faults that last, in the order they were made.
+    faults: Vec<super::scenario::Fault<String>>,
+    cursors: BTreeMap<String, String>,
+    floor: floor::Configured,
+    said: Listener<'w>,
+}
+
+/// Runs the scenario on a cluster in its start state.
+pub fn run(world: &mut dyn World, course: &Course, said: Listener) -> Trial {
+    let mut trial = course.blank();
+    trial.accelerator = world.accelerator();
+    trial.scale = world.scale();
+    let watch = Watch::new(course.machines(), course.replicated, world.macs());
+    let mut running = Running {
+        world,
+        course,
+        watch,
+        first: None,
+        faults: Vec::new(),
+        cursors: BTreeMap::new(),
+        floor: floor::Configured::default(),
+        said,
+    };
+    let stopped = running.steps(&mut trial);
+    // Also of a trial that stopped: its journals and audits tell more.
+    let closed = match &stopped {
+        Some(Stopped::Environment(_)) => Ok(Facts::default()),
+        _ => running.close(&mut trial, stopped.is_none()),
+    };
+    let environment = match (&stopped, &closed) {
+        (Some(Stopped::Environment(why)), _) => Some(why.clone()),
+        (_, Err(trouble)) => Some(trouble.text().to_string()),
+        _ => None,
+    };
+    if let Some(Stopped::Role(why)) = &stopped {
+        trial.why.extend(why.iter().cloned());
+    }
+    trial.length = running.world.now();
+    running.draw(&mut trial);
+    if let Some(why) = environment {
+        trial.verdict = Verdict::Environment;
+        trial.why.insert(0, why);
+        return trial;
+    }
+    if let Ok(facts) = closed {
+        trial.audits = audit::judge(&facts, &course.scenario.allow);
+        let broken = trial
+            .audits
+            .iter()
+            .filter(|one| one.verdict == audit::Verdict::Broken);
+        let reasons: Vec<String> = broken
+            .flat_map(|one| match one.evidence.as_slice() {
+                [] => vec![audit::meaning(one.name).to_string()],
+                evidence => evidence.to_vec(),
+            })
+            .collect();
+        trial.why.extend(reasons);
+        running.conclude(&mut trial, &facts);
+    }
+    trial.verdict = match trial.why.is_empty() {
+        true => Verdict::Passed,
+        false => Verdict::Failed,
+    };
+    if trial.verdict == Verdict::Passed {
+        trial.attachments.clear();
+    }
+    trial
+}
+
+impl Running<'_, '_> {
+    /// A time limit in the driver's time.
+    fn stretched(&self, limit: Duration) -> Duration {
+        limit.mul_f64(self.world.scale())
+    }
+
+    /// Waits for the start state, then takes every step; what stopped it.
+    fn steps(&mut self, trial: &mut Trial) -> Option<Stopped> {
+        if let Err(stopped) = self.settle() {
+            return Some(stopped);
+        }
+        let began = self.world.now();
+        for step in &self.course.scenario.steps {
+            let used = self.world.now() - began;
+            let budget = self.stretched(self.course.scenario.budget);
+            if used > budget {
+                return Some(Stopped::Role(vec![format!(
+                    "the scenario's budget of {} is used up",
+                    super::scenario::told(budget)
+                )]));
+            }
+            let done = self.step(step);
+            let stopped = done.stopped.clone();
+            trial.steps.push(done);
+            if stopped.is_some() {
+                return stopped;
+            }
+        }
+        None
+    }
+
+    /// Until the cluster serves; who is first and second is settled then.
+    fn settle(&mut self) -> Result<(), Stopped> {
+        (self.said)("waiting for the start state");
+        self.mark().map_err(environment)?;
+        let formed = self.course.start.formed_by != FormedBy::Nothing;
+        let end = self.world.now() + self.stretched(SETTLE);
+        loop {
+            self.watch.look(self.world).map_err(environment)?;
+            let missing = match formed {
+                true => self.not_whole(),
+                false => self.not_up(),
+            };
+            let Some(missing) = missing else { break };
+            if self.world.now() >= end {
+                return Err(Stopped::Role(vec![format!(
+                    "the start state never came: {missing}"
+                )]));
+            }
+            (self.said)(&missing);
+            self.pause();
+        }
+        if formed {
+            self.floor = floor::Configured::ask(self.world, &self.course.members());
+            self.first = self.pair();
+        }
+        Ok(())
+    }
+
+    /// What keeps the cluster from being whole: members online, quorum, the
+    /// address answering.
+    fn not_whole(&self) -> Option<String> {
+        use super::scenario::{Expectation, Nodes};
+        let members = self.course.members();
+        let none = std::collections::BTreeSet::new();
+        let name = |who: &super::scenario::Who| Ok(who.to_string());
+        let context = judge::Context {
+            watch: &self.watch,
+            members: &members,
+            from: Duration::ZERO,
+            fenced: &none,
+            scale: self.world.scale(),
+            name: &name,
+        };
+        if let Some(why) = self.not_up() {
+            return Some(why);
+        }
+        for expectation in [
+            Expectation::Online(Nodes::All),
+            Expectation::Quorum(Nodes::All),
+        ] {
+            if let judge::Holds::NotYet(why) | judge::Holds::Never(why) =
+                judge::judge(&expectation, &context)
+            {
+                return Some(why);
+            }
+        }
+        if !self.course.address {
+            return None;
+        }
+        match (self.watch.holder(), self.watch.served()) {
+            (None, _) => Some("nobody has the address".into()),
+            (Some(holder), Some(false)) => Some(format!("{holder} does not answer the client")),
+            _ => None,
+        }
+    }
+
+    fn not_up(&self) -> Option<String> {
+        let silent =
+            (self.course.members().into_iter()).find(|node| !self.watch.seen.contains_key(node))?;
+        Some(format!("{silent} does not answer"))
+    }
+
+    /// Who holds the address now, and the lowest other member.
+    fn pair(&self) -> Option<(String, Option<String>)> {
+        let holder = self.watch.holder()?;
+        let other = self
+            .course
+            .members()
+            .into_iter()
+            .find(|node| *node != holder);
+        Some((holder, other))
+    }
+
+    fn pause(&mut self) {
+        self.world.sleep(Duration::from_millis(500));
+    }
+
+    /// Remembers where the journals are.
+    fn mark(&mut self) -> Result<(), Trouble> {
+        let machines = self.course.machines();
+        for answer in self
+            .world
+            .ask(&machines, closing::CURSOR, Duration::from_secs(20))
+        {
+            match answer.output {
+                Ok(output) => {
+                    let cursor = output.stdout.trim().trim_start_matches("-- cursor: ");
+                    self.cursors.insert(answer.node, cursor.to_string());
+                }
+                Err(Trouble::Guest(_)) => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(())
+    }
+
+    /// Probes and stretches into what the timeline shows.
+    fn draw(&mut self, trial: &mut Trial) {
+        self.watch.probes = self.world.probes();
+        trial.spans = spans(&self.watch.probes);
+        trial.outages = outages(&self.watch.probes);
+        trial.held = self.watch.held();
+    }
+
+    /// Events, floor and counts out of the facts.
+    fn conclude(&self, trial: &mut Trial, facts: &Facts) {
+        for node in &facts.nodes {
+            trial
+                .events
+                .extend(event::events(&node.name, &node.journal));
+            let journal: String = (node.journal.iter())
+                .map(|line| {
+                    let at = super::scenario::told(line.at);
+                    format!("{at:>10}  {}: {}\n", line.from, line.text)
+                })
+                .collect();
+            for (name, text) in [("journal", journal), ("console", node.console.clone())] {
+                if !text.trim().is_empty() {
+                    trial.attachments.push(Attachment {
+                        name: format!("{}: {name}", node.name),
+                        text,
+                    });
+                }
+            }
+        }
+        trial.events.sort_by_key(|event| event.at);
+        trial.floor = (trial.outage()).and_then(|outage| self.floor.floor(outage, facts));
+        trial.records = facts.records.as_ref().map(|records| RecordCount {
+            acknowledged: records.acknowledged.len(),
+            stored: records.stored.len(),
+            lost: {
+                let stored: std::collections::BTreeSet<&u64> = records.stored.iter().collect();
+                (records.acknowledged.iter())
+                    .filter(|one| !stored.contains(one))
+                    .count()
+            },
+        });
+    }
+}
+
+fn environment(trouble: Trouble) -> Stopped {
+    Stopped::Environment(trouble.text().to_string())
+}

@@ -1,0 +1,357 @@
+//! One step: nodes get their names, the verb is done, what is expected is
+//! waited for.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::judge::{self, Context, Holds};
+use super::{Running, environment};
+use crate::trial::report::{StepDone, Stopped};
+use crate::trial::scenario::{
+    Act, ActWord, Expectation, Fault, FaultWord, Outcome, Step, Verb, Who,
+};
+use crate::trial::world::{Output, Power, Trouble};
+
+/// For a command of a scenario, before the stretch: an installation is one.
+const COMMAND: Duration = Duration::from_secs(600);
+
+/// The nodes as one step names them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    pub now: Option<(String, Option<String>)>,
+    pub first: Option<(String, Option<String>)>,
+}
+
+impl Names {
+    pub fn name(&self, who: &Who) -> Result<String, String> {
+        let holder = |pair: &Option<(String, Option<String>)>| {
+            let pair = pair.as_ref();
+            pair.map(|(holder, _)| holder.clone())
+        };
+        let other = |pair: &Option<(String, Option<String>)>| {
+            let pair = pair.as_ref();
+            pair.and_then(|(_, other)| other.clone())
+        };
+        let found = match who {
+            Who::Name(name) => Some(name.clone()),
+            Who::Holder => holder(&self.now),
+            Who::Other => other(&self.now),
+            Who::First => holder(&self.first),
+            Who::Second => other(&self.first),
+        };
+        found.ok_or_else(|| match who {
+            Who::Holder | Who::Other => "nobody has the address when the step begins".into(),
+            who => format!("nobody was {who} when the scenario began"),
+        })
+    }
+}
+
+impl Running<'_, '_> {
+    pub(super) fn step(&mut self, step: &Step) -> StepDone {
+        let looked = self.watch.look(self.world);
+        let from = self.world.now();
+        let names = self.names();
+        let plain = |who: &Who| {
+            names
+                .name(who)
+                .or_else(|_| Ok::<_, String>(who.to_string()))
+        };
+        let text = step.verb.told(plain).unwrap_or_default();
+        (self.said)(&text);
+        let fenced = self.watch.fenced();
+        let stopped = match looked.map_err(environment) {
+            Err(stopped) => Some(stopped),
+            Ok(()) => match self.act(&step.verb, &names) {
+                Err(stopped) => Some(stopped),
+                Ok(()) => self
+                    .expect(&step.expect, step.within, from, &fenced, &names)
+                    .err(),
+            },
+        };
+        // An installation has made the holder that there was none of before.
+        if self.first.is_none() {
+            self.first = self.pair();
+        }
+        StepDone {
+            line: step.line,
+            text,
+            note: step.note.clone(),
+            from,
+            to: self.world.now(),
+            stopped,
+        }
+    }
+
+    pub(super) fn names(&self) -> Names {
+        Names {
+            now: self.pair(),
+            first: self.first.clone(),
+        }
+    }
+
+    fn act(&mut self, verb: &Verb, names: &Names) -> Result<(), Stopped> {
+        let name = |who: &Who| names.name(who).map_err(|why| Stopped::Role(vec![why]));
+        match verb {
+            Verb::Look => Ok(()),
+            Verb::Wait(time) => {
+                let end = self.world.now() + self.stretched(*time);
+                // Looked at meanwhile: two holders may be there for a moment.
+                while self.world.now() < end {
+                    self.pause();
+                    self.watch.look(self.world).map_err(environment)?;
+                }
+                Ok(())
+            }
+            Verb::Fault(fault) => {
+                let fault = fault.bind(name)?;
+                self.world.inject(&fault).map_err(told)?;
+                if fault.word().lasts() {
+                    self.faults.push(fault);
+                }
+                Ok(())
+            }
+            Verb::Heal(word, who) => {
+                let node = who.as_ref().map(name).transpose()?;
+                self.heal(Some(*word), node.as_deref())
+            }
+            Verb::HealAll => self.heal(None, None),
+            Verb::Run {
+                node,
+                shell,
+                outcome,
+            } => {
+                let node = name(node)?;
+                self.command(&node, shell, outcome)
+            }
+            Verb::Act(act, outcome) => {
+                let act = act.bind(name)?;
+                self.administer(&act, outcome)
+            }
+        }
+    }
+
+    /// Ends the faults of that word that befell the node, the last one first.
+    pub(super) fn heal(
+        &mut self,
+        word: Option<FaultWord>,
+        node: Option<&str>,
+    ) -> Result<(), Stopped> {
+        let (ended, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.faults)
+            .into_iter()
+            .partition(|fault: &Fault<String>| {
+                let node = node.is_none_or(|node| fault.nodes().iter().any(|one| *one == node));
+                word.is_none_or(|word| fault.word() == word) && node
+            });
+        self.faults = rest;
+        for fault in ended.iter().rev() {
+            self.world.heal(fault).map_err(told)?;
+        }
+        Ok(())
+    }
+
+    fn administer(&mut self, act: &Act<String>, outcome: &Outcome) -> Result<(), Stopped> {
+        match act.shell(self.course.role) {
+            Some(shell) => {
+                self.command(&act.node, &shell, outcome)?;
+                if matches!(act.word, ActWord::Reboot | ActWord::ShutDown) {
+                    self.gone(&act.node)?;
+                }
+                Ok(())
+            }
+            None => self.join(&act.node),
+        }
+    }
+
+    /// Waits until the node no longer answers: it goes down.
+    fn gone(&mut self, node: &str) -> Result<(), Stopped> {
+        let boot = self.watch.seen.get(node).map(|seen| seen.boot.clone());
+        let end = self.world.now() + self.stretched(Duration::from_secs(90));
+        loop {
+            self.watch.look(self.world).map_err(environment)?;
+            let now = self.watch.seen.get(node).map(|seen| seen.boot.clone());
+            if now.is_none() || now != boot || self.world.power(node) == Power::Off {
+                return Ok(());
+            }
+            if self.world.now() >= end {
+                return Err(Stopped::Role(vec![format!("{node} does not go down")]));
+            }
+            self.pause();
+        }
+    }
+
+    fn command(&mut self, node: &str, shell: &str, outcome: &Outcome) -> Result<(), Stopped> {
+        let Outcome::Ends { exit, output } = outcome else {
+            let shell = format!(
+                "setsid sh -c {} >/dev/null 2>&1 &",
+                crate::trial::scenario::quote(shell)
+            );
+            let done = self.world.run(node, &shell, "", Duration::from_secs(20));
+            return done.map(drop).map_err(told);
+        };
+        let done = self.world.run(node, shell, "", COMMAND).map_err(told)?;
+        if done.status != i32::from(*exit) {
+            return Err(Stopped::Role(vec![format!(
+                "it ended with {}, not with {exit}: {}",
+                done.status,
+                last_words(&done)
+            )]));
+        }
+        match output {
+            Some(wanted) if !done.stdout.contains(wanted) && !done.stderr.contains(wanted) => {
+                Err(Stopped::Role(vec![format!(
+                    "its output does not have {wanted:?}: {}",
+                    last_words(&done)
+                )]))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A member admits the node; the node joins with the token it gave.
+    fn join(&mut self, node: &str) -> Result<(), Stopped> {
+        let member = (self.course.members().into_iter())
+            .find(|one| one != node && self.watch.seen.contains_key(one))
+            .ok_or_else(|| Stopped::Role(vec!["no member answers".into()]))?;
+        let failed = |what: &str, done: &Output| {
+            Stopped::Role(vec![format!(
+                "{what} ended with {}: {}",
+                done.status,
+                last_words(done)
+            )])
+        };
+        let token = "ubuntu-ha token $HAPKG_JOINING";
+        let addresses = "ip -o -4 addr show scope global | awk '{print $4}' | cut -d/ -f1";
+        let done = self.world.run(node, addresses, "", COMMAND).map_err(told)?;
+        let words: Vec<&str> = done.stdout.split_whitespace().collect();
+        let links = usize::from(self.course.start.links);
+        let mine = words
+            .iter()
+            .take(links)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" ");
+        let shell = token.replace("$HAPKG_JOINING", &format!("{node} {mine}"));
+        let done = self.world.run(&member, &shell, "", COMMAND).map_err(told)?;
+        if done.status != 0 {
+            return Err(failed("`ubuntu-ha token`", &done));
+        }
+        let token = done
+            .stdout
+            .split_whitespace()
+            .last()
+            .unwrap_or_default()
+            .to_string();
+        let done = self
+            .world
+            .run(node, "ubuntu-ha join -", &format!("{token}\n"), COMMAND);
+        let done = done.map_err(told)?;
+        match done.status {
+            0 => Ok(()),
+            _ => Err(failed("`ubuntu-ha join`", &done)),
+        }
+    }
+
+    /// Looks until all of it holds, or `within` is over, or it never can.
+    pub(super) fn expect(
+        &mut self,
+        list: &[Expectation],
+        within: Duration,
+        from: Duration,
+        fenced: &BTreeSet<(String, String)>,
+        names: &Names,
+    ) -> Result<(), Stopped> {
+        if list.is_empty() {
+            return Ok(());
+        }
+        let end = self.world.now() + self.stretched(within);
+        loop {
+            self.watch.look(self.world).map_err(environment)?;
+            let mut missing = Vec::new();
+            let mut never = false;
+            for expectation in list {
+                let holds = match expectation {
+                    Expectation::State { .. } | Expectation::Says { .. } => {
+                        self.status(expectation, names)?
+                    }
+                    expectation => judge::judge(
+                        expectation,
+                        &Context {
+                            watch: &self.watch,
+                            members: &self.course.members(),
+                            from,
+                            fenced,
+                            scale: self.world.scale(),
+                            name: &|who| names.name(who),
+                        },
+                    ),
+                };
+                match holds {
+                    Holds::Yes => {}
+                    Holds::NotYet(why) => missing.push(why),
+                    Holds::Never(why) => {
+                        never = true;
+                        missing.push(why);
+                    }
+                }
+            }
+            if missing.is_empty() {
+                return Ok(());
+            }
+            if never || self.world.now() >= end {
+                return Err(Stopped::Role(missing));
+            }
+            (self.said)(&missing[0]);
+            self.pause();
+        }
+    }
+
+    fn status(&mut self, expectation: &Expectation, names: &Names) -> Result<Holds, Stopped> {
+        let (Expectation::State { on, .. } | Expectation::Says { on, .. }) = expectation else {
+            return Ok(Holds::Yes);
+        };
+        let node = match on {
+            Some(who) => names.name(who),
+            None => self
+                .watch
+                .seen
+                .keys()
+                .next()
+                .cloned()
+                .ok_or_else(|| "no node answers".into()),
+        };
+        let node = match node {
+            Ok(node) => node,
+            Err(why) => return Ok(Holds::NotYet(why)),
+        };
+        let limit = Duration::from_secs(30);
+        let shell = "ubuntu-ha status --json; echo '@@'; ubuntu-ha status";
+        let done = match self.world.run(&node, shell, "", limit) {
+            Ok(done) => done,
+            Err(Trouble::Guest(why)) => return Ok(Holds::NotYet(why)),
+            Err(trouble) => return Err(environment(trouble)),
+        };
+        let (json, text) = done.stdout.split_once("@@\n").unwrap_or((&done.stdout, ""));
+        Ok(match judge::status(expectation, json, text) {
+            Ok(()) => Holds::Yes,
+            Err(why) => Holds::NotYet(why),
+        })
+    }
+}
+
+/// A silent guest is the role's failure, anything else the environment's.
+fn told(trouble: Trouble) -> Stopped {
+    match trouble {
+        Trouble::Guest(why) => Stopped::Role(vec![why]),
+        Trouble::Environment(why) => Stopped::Environment(why),
+    }
+}
+
+/// The last lines of what a command said.
+fn last_words(done: &Output) -> String {
+    let text = format!("{}\n{}", done.stdout.trim(), done.stderr.trim());
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(4)..].join(" / ")
+}

@@ -1,0 +1,248 @@
+//! Whole trials on a fake cluster: sound ones pass, and each way to be wrong
+//! makes one fail.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::fake::{Fake, Nature};
+use super::{Course, run};
+use crate::trial::audit::Verdict as Judged;
+use crate::trial::report::{Stretch, Trial, Verdict};
+use crate::trial::scenario::{Scenario, load, parse};
+
+fn tried(scenario: &Scenario, nature: Nature) -> (Trial, Fake) {
+    let course = Course::new(scenario, "vip", "noble", 1, None);
+    let mut fake = Fake::new(nature);
+    let trial = run(&mut fake, &course, &mut |_| {});
+    (trial, fake)
+}
+
+fn power_off() -> Scenario {
+    load(Path::new("vm-tests/any/power-off.toml")).unwrap()
+}
+
+fn steps(text: &str) -> Scenario {
+    let text = format!("name = \"x\"\nsummary = \"x\"\nrole = \"vip\"\n{text}");
+    parse("x.toml", &text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn a_sound_takeover_passes_and_is_measured() {
+    let (trial, _) = tried(&power_off(), Nature::default());
+    assert_eq!(trial.why, Vec::<String>::new());
+    assert_eq!(trial.verdict, Verdict::Passed);
+    assert_eq!(trial.steps[0].text, "cut the power of alpha");
+    let outage = trial.outage().unwrap();
+    assert!(!outage.open);
+    assert!(
+        (4900..5200).contains(&outage.length.as_millis()),
+        "{outage:?}"
+    );
+    assert!(
+        trial
+            .audits
+            .iter()
+            .all(|audit| audit.verdict != Judged::Broken)
+    );
+    let off = trial
+        .held
+        .iter()
+        .find(|held| held.what == Stretch::Off)
+        .unwrap();
+    assert_eq!(off.node, "alpha");
+    assert!(trial.attachments.is_empty(), "logs are for failures");
+    assert_eq!(trial.records.unwrap().lost, 0);
+}
+
+/// The trial fails, and says why.
+fn fails(nature: Nature, why: &str) {
+    let (trial, _) = tried(&power_off(), nature);
+    assert_eq!(trial.verdict, Verdict::Failed, "{:?}", trial.why);
+    assert!(
+        trial.why.iter().any(|line| line.contains(why)),
+        "{why}: {:?}",
+        trial.why
+    );
+    assert!(!trial.attachments.is_empty(), "a failure has its logs");
+}
+
+#[test]
+fn every_way_to_be_wrong_is_caught() {
+    let nature = Nature::default;
+    fails(
+        Nature {
+            stuck: true,
+            ..nature()
+        },
+        "is on no node, not on beta",
+    );
+    fails(
+        Nature {
+            takeover: Duration::from_secs(60),
+            ..nature()
+        },
+        "no answer for",
+    );
+    fails(
+        Nature {
+            restless: true,
+            ..nature()
+        },
+        "/etc/corosync/corosync.conf",
+    );
+    fails(
+        Nature {
+            journal: "Kernel panic - not syncing",
+            ..nature()
+        },
+        "kernel panic",
+    );
+    fails(
+        Nature {
+            lost_record: true,
+            ..nature()
+        },
+        "acknowledged and lost: 2",
+    );
+    fails(
+        Nature {
+            failed_action: true,
+            ..nature()
+        },
+        "monitor of vip-ip on beta",
+    );
+}
+
+#[test]
+fn two_holders_are_caught_after_a_freeze() {
+    let freeze = load(Path::new("vm-tests/any/freeze.toml")).unwrap();
+    let (trial, _) = tried(
+        &freeze,
+        Nature {
+            splits: true,
+            ..Nature::default()
+        },
+    );
+    assert_eq!(trial.verdict, Verdict::Failed);
+    let audit = trial
+        .audits
+        .iter()
+        .find(|audit| audit.name == "one-holder")
+        .unwrap();
+    assert_eq!(audit.verdict, Judged::Broken, "{:?}", trial.why);
+}
+
+#[test]
+fn a_broken_environment_says_nothing_of_the_role() {
+    let (trial, _) = tried(
+        &power_off(),
+        Nature {
+            broken: true,
+            ..Nature::default()
+        },
+    );
+    assert_eq!(trial.verdict, Verdict::Environment);
+    assert_eq!(trial.why, ["QMP: no answer"]);
+    assert!(trial.audits.is_empty());
+}
+
+#[test]
+fn selectors_are_those_of_the_step_and_of_the_start() {
+    let scenario = steps(
+        "[[step]]\nfault = \"power-off\"\nnode = \"holder\"\nexpect = { vip = \"other\" }\n\
+         [[step]]\nheal = \"power-off\"\n\
+         [[step]]\nrun = \"echo\"\nnode = \"holder\"\n\
+         [[step]]\nrun = \"echo\"\nnode = \"first\"\n",
+    );
+    let (trial, fake) = tried(&scenario, Nature::default());
+    assert_eq!(trial.why, Vec::<String>::new());
+    assert_eq!(fake.commands, ["beta: echo", "alpha: echo"]);
+}
+
+#[test]
+fn a_command_that_ends_otherwise_stops_the_trial() {
+    let scenario = steps("[[step]]\nrun = \"false\"\nnode = \"alpha\"\n[[step]]\nwait = \"1s\"\n");
+    let (trial, _) = tried(&scenario, Nature::default());
+    assert_eq!(trial.verdict, Verdict::Failed);
+    assert_eq!(trial.steps.len(), 1);
+    assert!(
+        trial.why[0].contains("it ended with 1, not with 0"),
+        "{:?}",
+        trial.why
+    );
+    let scenario =
+        steps("[[step]]\nrun = \"false\"\nnode = \"alpha\"\nexit = 1\noutput = \"done\"\n");
+    assert_eq!(
+        tried(&scenario, Nature::default()).0.verdict,
+        Verdict::Passed
+    );
+    let scenario = steps("[[step]]\nrun = \"x\"\nnode = \"alpha\"\noutput = \"other\"\n");
+    assert_eq!(
+        tried(&scenario, Nature::default()).0.verdict,
+        Verdict::Failed
+    );
+}
+
+#[test]
+fn what_can_never_hold_fails_at_once() {
+    let scenario = steps(
+        "[[step]]\nfault = \"power-off\"\nnode = \"holder\"\nwithin = \"9min\"\n\
+         expect = { fenced = [], vip = \"other\" }\n",
+    );
+    let (trial, _) = tried(&scenario, Nature::default());
+    assert_eq!(trial.verdict, Verdict::Failed);
+    let step = &trial.steps[0];
+    assert!(step.to - step.from < Duration::from_secs(30), "{step:?}");
+    assert!(
+        trial.why.iter().any(|why| why == "alpha was fenced"),
+        "{:?}",
+        trial.why
+    );
+}
+
+#[test]
+fn status_is_asked_where_it_is_expected() {
+    let ok = "[[step]]\nwait = \"1s\"\nwithin = \"3s\"\nexpect = { state = \"degraded\", status-says = [\"beta is lost\"] }\n";
+    assert_eq!(
+        tried(&steps(ok), Nature::default()).0.verdict,
+        Verdict::Passed
+    );
+    let (trial, _) = tried(&steps(&ok.replace("degraded", "ok")), Nature::default());
+    assert!(
+        trial
+            .why
+            .iter()
+            .any(|why| why == "the state is degraded, not ok"),
+        "{:?}",
+        trial.why
+    );
+}
+
+#[test]
+fn a_used_up_budget_ends_a_trial() {
+    let scenario = steps("budget = \"5s\"\n[[step]]\nwait = \"9s\"\n[[step]]\nwait = \"9s\"\n");
+    let (trial, _) = tried(&scenario, Nature::default());
+    assert_eq!(trial.steps.len(), 1);
+    assert!(trial.why[0].contains("budget of 5.0 s"), "{:?}", trial.why);
+}
+
+#[test]
+fn an_audit_may_be_allowed_to_fail() {
+    let text = "[[step]]\nwait = \"1s\"\n[allow]\nno-failed-action = \"a test\"\n";
+    let nature = Nature {
+        failed_action: true,
+        ..Nature::default()
+    };
+    let (trial, _) = tried(&steps(text), nature);
+    assert_eq!(trial.verdict, Verdict::Passed, "{:?}", trial.why);
+}
+
+#[test]
+fn every_fault_is_healed_before_the_audits() {
+    let scenario = steps(
+        "[[step]]\nfault = \"power-off\"\nnode = \"beta\"\nexpect = { fenced = [\"beta\"], vip = \"alpha\" }\n",
+    );
+    let (trial, _) = tried(&scenario, Nature::default());
+    assert_eq!(trial.why, Vec::<String>::new());
+    assert_eq!(trial.verdict, Verdict::Passed);
+}

@@ -1,0 +1,222 @@
+//! Looking at a cluster again and again, and remembering what was seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::trial::event::Anchor;
+use crate::trial::fact::{Probe, ProbeKind, Sighting, Single};
+use crate::trial::observe::{ASK, Seen};
+use crate::trial::report::{Held, Stretch};
+use crate::trial::scenario::VIP;
+use crate::trial::world::{Power, Trouble, World};
+
+/// For one answer, before the stretch.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// Everything that was seen so far.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// All machines, spare ones too.
+    pub machines: Vec<String>,
+    pub replicated: bool,
+    /// The last answer of each machine that answers.
+    pub seen: BTreeMap<String, Seen>,
+    pub sightings: Vec<Sighting>,
+    pub anchors: BTreeMap<String, Vec<Anchor>>,
+    pub probes: Vec<Probe>,
+    /// Stretches of power off and standing still.
+    pub stretches: Vec<Held>,
+    macs: BTreeMap<String, String>,
+}
+
+impl Watch {
+    pub fn new(machines: Vec<String>, replicated: bool, macs: BTreeMap<String, String>) -> Self {
+        Watch {
+            machines,
+            replicated,
+            macs,
+            ..Self::default()
+        }
+    }
+
+    /// One round: every machine that runs is asked.
+    ///
+    /// # Errors
+    /// Only of the environment; a silent guest is a fact.
+    pub fn look(&mut self, world: &mut dyn World) -> Result<(), Trouble> {
+        let (on, rest): (Vec<String>, Vec<String>) =
+            (self.machines.iter().cloned()).partition(|node| world.power(node) == Power::On);
+        let now = world.now();
+        for node in &rest {
+            self.seen.remove(node);
+            let off = world.power(node) == Power::Off;
+            let what = if off { Stretch::Off } else { Stretch::Frozen };
+            self.stretch(node, what, now);
+            if off {
+                self.sighting(node, now, now, &Seen::default());
+            }
+        }
+        for answer in world.ask(&on, ASK, PATIENCE) {
+            let node = answer.node;
+            match answer.output {
+                Ok(output) => match Seen::parse(&output.stdout) {
+                    Some(seen) => {
+                        self.sighting(&node, answer.begin, answer.end, &seen);
+                        self.anchor(&node, answer.begin, &seen);
+                        self.seen.insert(node, seen);
+                    }
+                    None => drop(self.seen.remove(&node)),
+                },
+                Err(Trouble::Guest(_)) => drop(self.seen.remove(&node)),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        self.probes = world.probes();
+        Ok(())
+    }
+
+    fn sighting(&mut self, node: &str, begin: Duration, end: Duration, seen: &Seen) {
+        let mut add = |what, held| {
+            self.sightings.push(Sighting {
+                node: node.into(),
+                what,
+                begin,
+                end,
+                held,
+            });
+        };
+        add(Single::Address, seen.has(VIP));
+        if self.replicated {
+            add(Single::Primary, seen.primary);
+            add(Single::Mount, seen.single_mount());
+        }
+    }
+
+    /// The uptime was read when the command began, but for its start.
+    fn anchor(&mut self, node: &str, at: Duration, seen: &Seen) {
+        let list = self.anchors.entry(node.into()).or_default();
+        list.push(Anchor {
+            boot: seen.boot.clone(),
+            uptime: seen.uptime,
+            at,
+        });
+    }
+
+    fn stretch(&mut self, node: &str, what: Stretch, now: Duration) {
+        let last = self.stretches.iter().rposition(|held| held.node == node);
+        let same = last.filter(|at| {
+            let held = &self.stretches[*at];
+            held.what == what && !self.answered_since(node, held.to)
+        });
+        match same {
+            Some(at) => self.stretches[at].to = now,
+            None => self.stretches.push(Held {
+                node: node.into(),
+                what,
+                from: now,
+                to: now,
+            }),
+        }
+    }
+
+    fn answered_since(&self, node: &str, at: Duration) -> bool {
+        let last = self.anchors.get(node).and_then(|list| list.last());
+        last.is_some_and(|anchor| anchor.at > at)
+    }
+
+    /// The node that the address is on. By the interfaces; where they tell of
+    /// none or of two, by who answered the client last.
+    pub fn holder(&self) -> Option<String> {
+        let on: Vec<&String> = (self.seen.iter())
+            .filter(|(_, seen)| seen.has(VIP))
+            .map(|(node, _)| node)
+            .collect();
+        match on.as_slice() {
+            [only] => Some((*only).clone()),
+            _ => {
+                let last = self
+                    .probes
+                    .iter()
+                    .rev()
+                    .find(|probe| probe.kind == ProbeKind::Arp)?;
+                let mac = last.from.last()?;
+                self.macs.get(mac).cloned()
+            }
+        }
+    }
+
+    /// Whether the client's last question of the nearest kind was answered;
+    /// `None` where it asks nothing.
+    pub fn served(&self) -> Option<bool> {
+        let kinds = [ProbeKind::Http, ProbeKind::Ping, ProbeKind::Arp];
+        kinds.into_iter().find_map(|kind| {
+            let last = self.probes.iter().rev().find(|probe| probe.kind == kind)?;
+            Some(last.good)
+        })
+    }
+
+    /// Fencings that any node has in its history as done.
+    pub fn fenced(&self) -> BTreeSet<(String, String)> {
+        let monitors = self.seen.values().filter_map(|seen| seen.monitor.as_ref());
+        let fences = monitors.flat_map(|monitor| &monitor.fences);
+        fences
+            .filter(|fence| fence.status == "success")
+            .map(|fence| (fence.target.clone(), fence.completed.clone()))
+            .collect()
+    }
+
+    /// Who answered for the address, and when nodes were off.
+    pub fn held(&self) -> Vec<Held> {
+        let mut all = self.stretches.clone();
+        let mut open: Option<Held> = None;
+        for probe in self
+            .probes
+            .iter()
+            .filter(|probe| probe.kind == ProbeKind::Arp)
+        {
+            let node = probe.from.first().map(|mac| self.name(mac));
+            match (&mut open, node) {
+                (Some(held), Some(node)) if held.node == node => held.to = probe.at,
+                (_, node) => {
+                    all.extend(open.take());
+                    open = node.map(|node| Held {
+                        node,
+                        what: Stretch::Address,
+                        from: probe.at,
+                        to: probe.at,
+                    });
+                }
+            }
+        }
+        all.extend(open);
+        all
+    }
+
+    fn name(&self, mac: &str) -> String {
+        self.macs
+            .get(mac)
+            .cloned()
+            .unwrap_or_else(|| mac.to_string())
+    }
+
+    /// How often the address changed hands since `from`.
+    pub fn moves(&self, from: Duration) -> usize {
+        let mut holders: Vec<&str> = Vec::new();
+        let arp = self
+            .probes
+            .iter()
+            .filter(|probe| probe.kind == ProbeKind::Arp);
+        for probe in arp {
+            let Some(mac) = probe.from.first() else {
+                continue;
+            };
+            if probe.at < from {
+                holders.clear();
+            }
+            if holders.last() != Some(&mac.as_str()) {
+                holders.push(mac);
+            }
+        }
+        holders.len().saturating_sub(1)
+    }
+}

@@ -1,0 +1,123 @@
+//! What a trial needs of a cluster: a real one in virtual machines, or a fake
+//! one in the tests of the runner.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::fact::{Probe, Records};
+use super::scenario::Fault;
+
+/// Whether a machine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    On,
+    Off,
+    Frozen,
+}
+
+/// What a command left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Why something could not be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Says nothing of the role: the host, QEMU, a tool.
+    Environment(String),
+    /// The guest is off, silent or too slow.
+    Guest(String),
+}
+
+impl Trouble {
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Environment(text) | Self::Guest(text) => text,
+        }
+    }
+}
+
+/// A node's answer, and between which moments it was given.
+#[derive(Debug)]
+pub struct Answer {
+    pub node: String,
+    pub begin: Duration,
+    pub end: Duration,
+    pub output: Result<Output, Trouble>,
+}
+
+/// A cluster with its client. Time is the driver's, since the scenario began;
+/// limits are stretched by [`World::scale`].
+pub trait World {
+    fn now(&self) -> Duration;
+
+    /// Lets that much of the driver's time pass.
+    fn sleep(&mut self, time: Duration);
+
+    /// By how much time limits are stretched; 1 where guests run at full speed.
+    fn scale(&self) -> f64;
+
+    /// What executes the guests' code: `KVM`, `TCG`.
+    fn accelerator(&self) -> String;
+
+    /// Hardware address to node, of the network that clients are on.
+    fn macs(&self) -> BTreeMap<String, String>;
+
+    fn power(&self, node: &str) -> Power;
+
+    /// Runs a shell script as root, with `input` on stdin.
+    ///
+    /// # Errors
+    /// The machine does not answer within `limit`, or is off.
+    fn run(
+        &mut self,
+        node: &str,
+        shell: &str,
+        input: &str,
+        limit: Duration,
+    ) -> Result<Output, Trouble>;
+
+    /// Runs the same on several nodes, at once where possible.
+    fn ask(&mut self, nodes: &[String], shell: &str, limit: Duration) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for node in nodes {
+            let begin = self.now();
+            let output = self.run(node, shell, "", limit);
+            answers.push(Answer {
+                node: node.clone(),
+                begin,
+                end: self.now(),
+                output,
+            });
+        }
+        answers
+    }
+
+    /// Begins a fault.
+    ///
+    /// # Errors
+    /// It could not be made.
+    fn inject(&mut self, fault: &Fault<String>) -> Result<(), Trouble>;
+
+    /// Ends a fault that was injected.
+    ///
+    /// # Errors
+    /// It could not be ended.
+    fn heal(&mut self, fault: &Fault<String>) -> Result<(), Trouble>;
+
+    /// What the client has asked so far, by time.
+    fn probes(&mut self) -> Vec<Probe>;
+
+    /// Ends the writing client; what was acknowledged, and what the service
+    /// has stored. `None` where nothing was written.
+    ///
+    /// # Errors
+    /// The stored records cannot be read.
+    fn records(&mut self) -> Result<Option<Records>, Trouble>;
+
+    /// What came over the serial line since the scenario began.
+    fn console(&mut self, node: &str) -> String;
+}
