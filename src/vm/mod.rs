@@ -3,12 +3,14 @@
 
 pub mod accelerator;
 pub mod bmc;
+pub mod client;
 pub mod error;
 pub mod image;
 pub mod machine;
 pub mod owner;
 pub mod qmp;
 pub mod shell;
+pub mod switch;
 pub mod template;
 
 pub use error::Error;

@@ -1,0 +1,274 @@
+//! Against a second host in this process, on a clock that the test turns.
+
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::socket::tcp;
+use smoltcp::time::Instant as Time;
+use smoltcp::wire::{ArpOperation, EthernetAddress, HardwareAddress, IpCidr};
+
+use super::wire::{Arp, Wire};
+use super::*;
+
+const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
+const ALPHA: Mac = [2, 0, 0, 0, 0, 1];
+const BETA: Mac = [2, 0, 0, 0, 0, 2];
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A node that has the address while `up`. Servers listen on port 7 and
+/// acknowledge records, they drop the connection after every tenth.
+struct Host {
+    mac: Mac,
+    up: bool,
+    wire: Wire,
+    iface: Interface,
+    sockets: SocketSet<'static>,
+    servers: Vec<SocketHandle>,
+    text: String,
+    stored: Vec<u64>,
+}
+
+impl Host {
+    fn new(mac: Mac) -> Self {
+        let mut wire = Wire::default();
+        let config = Config::new(HardwareAddress::Ethernet(EthernetAddress(mac)));
+        let mut iface = Interface::new(config, &mut wire, Time::ZERO);
+        iface.update_ip_addrs(|list| list.push(IpCidr::new(VIP.into(), 24)).unwrap());
+        let buffer = || tcp::SocketBuffer::new(vec![0; 1024]);
+        let mut sockets = SocketSet::new(Vec::new());
+        let servers = (0..4)
+            .map(|_| sockets.add(tcp::Socket::new(buffer(), buffer())))
+            .collect();
+        let (text, stored) = (String::new(), Vec::new());
+        Self {
+            mac,
+            up: false,
+            wire,
+            iface,
+            sockets,
+            servers,
+            text,
+            stored,
+        }
+    }
+
+    /// What the host answers to a frame and of itself.
+    fn turn(&mut self, frames: &[Vec<u8>], now: Duration) -> Vec<Vec<u8>> {
+        if !self.up {
+            return Vec::new();
+        }
+        for frame in frames {
+            match Arp::parse(frame) {
+                Some(arp) if arp.operation == ArpOperation::Request && arp.to.1 == VIP => {
+                    let reply = Arp {
+                        operation: ArpOperation::Reply,
+                        from: (self.mac, VIP),
+                        to: arp.from,
+                    };
+                    self.wire.sent.push(reply.frame(arp.from.0));
+                    if !arp.from.1.is_unspecified() {
+                        self.wire.arrived.push_back(frame.clone());
+                    }
+                }
+                _ => self.wire.arrived.push_back(frame.clone()),
+            }
+        }
+        let time = Time::from_micros(now.as_micros() as i64);
+        self.iface.poll(time, &mut self.wire, &mut self.sockets);
+        for server in self.servers.clone() {
+            self.serve(server);
+        }
+        self.iface.poll(time, &mut self.wire, &mut self.sockets);
+        std::mem::take(&mut self.wire.sent)
+    }
+
+    fn serve(&mut self, server: SocketHandle) {
+        let socket: &mut tcp::Socket = self.sockets.get_mut(server);
+        if socket.state() == tcp::State::CloseWait {
+            socket.abort();
+        }
+        if !socket.is_open() {
+            self.text.clear();
+            socket.listen(7).unwrap();
+        }
+        let mut bytes = [0; 64];
+        while let Ok(length @ 1..) = socket.recv_slice(&mut bytes) {
+            self.text += std::str::from_utf8(&bytes[..length]).unwrap();
+        }
+        while let Some((line, rest)) = self.text.split_once('\n') {
+            let number: u64 = line.parse().unwrap();
+            self.text = rest.to_owned();
+            self.stored.push(number);
+            if number % 10 == 0 {
+                socket.abort();
+                return;
+            }
+            socket
+                .send_slice(format!("ok {number}\n").as_bytes())
+                .unwrap();
+        }
+    }
+}
+
+struct World {
+    now: Duration,
+    engine: Engine,
+    hosts: [Host; 2],
+    to_hosts: Vec<Vec<u8>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let identity = Identity {
+            mac: [2, 0, 0, 0, 0, 9],
+            address: Ipv4Addr::new(192, 0, 2, 9),
+            prefix: 24,
+            seed: 1,
+        };
+        Self {
+            now: Duration::ZERO,
+            engine: Engine::new(identity),
+            hosts: [Host::new(ALPHA), Host::new(BETA)],
+            to_hosts: Vec::new(),
+        }
+    }
+
+    fn watch(&mut self, question: Question) -> usize {
+        let ident = self.engine.watches.len() as u16;
+        let watch = Watch::new(VIP, question, Pace::default(), self.now, ident);
+        self.engine.watches.push(watch);
+        ident.into()
+    }
+
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += ms(1);
+            let frames = std::mem::take(&mut self.to_hosts);
+            for host in &mut self.hosts {
+                let mac = host.mac;
+                let is_for = |frame: &&Vec<u8>| frame[0] == 0xff || frame[..6] == mac;
+                let heard: Vec<_> = frames.iter().filter(is_for).cloned().collect();
+                for frame in host.turn(&heard, self.now) {
+                    self.engine.receive(frame, self.now);
+                }
+            }
+            self.to_hosts = self.engine.advance(self.now);
+        }
+    }
+
+    fn announce(&mut self, mac: Mac) {
+        let arp = Arp {
+            operation: ArpOperation::Request,
+            from: (mac, VIP),
+            to: ([0; 6], VIP),
+        };
+        self.engine.receive(arp.frame([0xff; 6]), self.now);
+    }
+}
+
+#[test]
+fn an_address_that_moves_is_followed_by_its_announcement() {
+    let mut world = World::new();
+    world.hosts[0].up = true;
+    let ids = [
+        Question::Arp,
+        Question::Ping,
+        Question::Connect(7),
+        Question::Connect(9),
+    ]
+    .map(|question| world.watch(question));
+    world.run(ms(500));
+    world.hosts[0].up = false;
+    world.run(ms(700));
+    world.hosts[1].up = true;
+    world.announce(BETA);
+    world.run(ms(2000));
+    let [arp, ping, connect, refused] = ids.map(|id| world.engine.watches[id].probes());
+    for (name, probes) in [("arp", &arp), ("ping", &ping), ("connect", &connect)] {
+        let outages = outages(probes);
+        assert_eq!(outages.len(), 1, "{name}: {outages:?}");
+        let length = outages[0].length.unwrap();
+        assert!((ms(690)..=ms(760)).contains(&length), "{name}: {length:?}");
+    }
+    assert_eq!(arp[0].outcome, Outcome::Held(vec![ALPHA]));
+    assert_eq!(arp.last().unwrap().outcome, Outcome::Held(vec![BETA]));
+    assert!(splits(&arp).is_empty());
+    assert!(
+        refused
+            .iter()
+            .any(|probe| probe.outcome == Outcome::Refused)
+    );
+    assert!(refused.iter().all(|probe| !probe.is_good()));
+}
+
+#[test]
+fn two_holders_are_seen() {
+    let mut world = World::new();
+    world.hosts[0].up = true;
+    let arp = world.watch(Question::Arp);
+    world.run(ms(100));
+    world.hosts[1].up = true;
+    world.run(ms(60));
+    world.hosts[0].up = false;
+    world.run(ms(1500));
+    let probes = world.engine.watches[arp].probes();
+    let splits = splits(&probes);
+    assert_eq!(splits.len(), 3, "{splits:?}");
+    assert_eq!(splits[0].outcome, Outcome::Held(vec![ALPHA, BETA]));
+}
+
+#[test]
+fn a_server_that_drops_loses_nothing_acknowledged() {
+    let mut world = World::new();
+    world.hosts[0].up = true;
+    let pace = Pace {
+        interval: ms(5),
+        patience: ms(200),
+    };
+    world
+        .engine
+        .writers
+        .push(Writer::new(VIP, 7, pace, world.now));
+    world.run(ms(3000));
+    let writes = world.engine.writers[0].writes.clone();
+    let mut stored = world.hosts[0].stored.clone();
+    assert!(writes.sent > 50 && writes.losses >= 5, "{writes:?}");
+    assert!(writes.garbled.is_empty(), "{writes:?}");
+    assert!(
+        writes
+            .acknowledged
+            .iter()
+            .all(|(number, _)| number % 10 != 0)
+    );
+    assert!(audit(&writes, &stored).is_clean());
+    let forgotten = stored.remove(3);
+    assert_eq!(audit(&writes, &stored).missing, [forgotten]);
+}
+
+#[test]
+fn a_client_probes_over_a_real_switch() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut switch = super::super::switch::Switch::new(dir.path()).unwrap();
+    let mut node = switch.attach("node").unwrap();
+    let port = switch.attach("client").unwrap();
+    let origin = Instant::now();
+    let client = Client::new(port, World::new().engine.identity(), origin).unwrap();
+    let pace = Pace {
+        interval: ms(1),
+        patience: ms(50),
+    };
+    let id = client.watch(VIP, Question::Arp, pace);
+    let mut host = Host::new(ALPHA);
+    host.up = true;
+    let end = Instant::now() + Duration::from_secs(60);
+    while !client.probes(id).iter().any(Probe::is_good) {
+        assert!(Instant::now() < end, "no answer: {:?}", client.probes(id));
+        let frames: Vec<_> = node.receive(ms(5)).into_iter().collect();
+        for frame in host.turn(&frames, origin.elapsed()) {
+            node.send(&frame);
+        }
+    }
+    client.unwatch(id);
+}
