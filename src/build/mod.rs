@@ -29,8 +29,8 @@ use crate::render::installer;
 use gather::Loaded;
 use product::Workshop;
 
-pub use answers::{answers, validate};
-pub use gather::{context, find, load, suites};
+pub use answers::{Answers, answers, validate};
+pub use gather::{Surroundings, context, find, load, suites};
 
 /// What to build, from what, into where.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ mod image;
 mod new;
 mod plan;
 mod progress;
+mod test;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ enum Command {
     Graph(graph::Args),
     Schema(docs::SchemaArgs),
     New(new::Args),
+    Test(test::Args),
     Export(export::Args),
     Image(image::Args),
     Man(docs::ManArgs),
@@ -64,6 +66,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Graph(args) => graph::run(&args, &recipes),
         Command::Schema(args) => docs::schema(&args),
         Command::New(args) => new::run(&args, &recipes),
+        Command::Test(args) => test::run(&args, &recipes),
         Command::Export(args) => export::run(&args, &recipes),
         Command::Image(args) => image::run(&args),
         Command::Man(args) => docs::man(&args, &Cli::command()),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::scenario::{ANY, Profile, Scenario};
 use crate::recipe::suggest;
-use crate::recipe::suite::Suite;
+use crate::recipe::suite::{SUITES, Suite};
 
 /// One scenario for one role on one suite, with its repeats.
 #[derive(Debug, Clone, Copy)]

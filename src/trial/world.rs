@@ -1,11 +1,21 @@
 //! What a trial needs of a cluster: a real one in virtual machines, or a fake
 //! one in the tests of the runner.
 
+mod answers;
+mod lab;
+mod machines;
+mod packages;
+mod repository;
+mod wires;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::fact::{Probe, Records};
 use super::scenario::Fault;
+
+pub use lab::{Lab, Sources, Stage, has_packages};
+pub use machines::Machines;
 
 /// Whether a machine runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,7 +20,13 @@ pub fn prune(text: &str) -> Result<String, Error> {
     if let Some(package) = table(manifest.get_mut("package")) {
         package.remove("default-run");
     }
-    for section in ["features", "dev-dependencies", "build-dependencies"] {
+    for section in [
+        "features",
+        "dev-dependencies",
+        "build-dependencies",
+        // The source has no tests: a target without its file is an error.
+        "test",
+    ] {
         manifest.remove(section);
     }
     if let Some(bins) = manifest
@@ -72,6 +78,7 @@ mod tests {
              [features]\nbig = [\"dep:large\"]\n\n\
              [[bin]]\nname = \"big\"\nrequired-features = [\"big\"]\n\n\
              [[bin]]\nname = \"small\"\n\n\
+             [[test]]\nname = \"slow\"\nharness = false\n\n\
              [dependencies]\ntoml = \"1\"\nlarge = { version = \"2\", optional = true }\n\n\
              [dev-dependencies]\ntry = \"1\"\n";
         let expected = "[workspace]\nresolver = \"3\"\n\n\

@@ -24,6 +24,11 @@ pub fn inject(fault: &Fault<String>) -> Option<String> {
                 path = quote(path)
             )
         }
+        // The device is pulled: what is under way fails, and what comes.
+        Fault::DiskError { disk, .. } => format!(
+            "disk=$(readlink -f /dev/disk/by-id/virtio-{disk}) && \
+             echo 1 >\"/sys/block/${{disk##*/}}/device/../remove\""
+        ),
         Fault::ClockJump { by, .. } => jump(*by),
         Fault::Misbehave { mode, value, .. } => format!(
             "mkdir -p {MODES} && printf '%s\\n' {} >{MODES}/{}",
@@ -41,6 +46,7 @@ pub fn heal(fault: &Fault<String>) -> Option<String> {
             let file = quote(&format!("{}/{BALLAST}", path.trim_end_matches('/')));
             format!("rm -f {file}")
         }
+        Fault::DiskError { .. } => "echo 1 >/sys/bus/pci/rescan; udevadm settle".into(),
         Fault::ClockJump { by, .. } => jump(-by),
         Fault::Misbehave { mode, .. } => format!("rm -f {MODES}/{}", quote(mode)),
         _ => return None,

@@ -70,6 +70,8 @@ pub struct Start {
     pub answers: BTreeMap<String, String>,
     pub also: Vec<String>,
     pub stubs: Option<Vec<String>>,
+    /// Packages of the suite beside those that the role depends on.
+    pub packages: Option<Vec<String>>,
     pub prepare: Option<Vec<String>>,
 }
 

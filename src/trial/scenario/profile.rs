@@ -129,6 +129,7 @@ impl Scenario {
         start.disks = start.disks.or_else(|| base.disks.clone());
         start.shared_disk = start.shared_disk.or(base.shared_disk);
         start.stubs = start.stubs.or_else(|| base.stubs.clone());
+        start.packages = start.packages.or_else(|| base.packages.clone());
         start.prepare = start.prepare.or_else(|| base.prepare.clone());
         for (question, answer) in &base.answers {
             let mine = start.answers.entry(question.clone());

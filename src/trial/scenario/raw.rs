@@ -112,6 +112,8 @@ pub(super) struct Start {
     pub also: Vec<String>,
     /// Stand-ins for software that no archive has.
     pub stubs: Option<Vec<String>>,
+    /// Packages of the suite beside those that the role depends on.
+    pub packages: Option<Vec<String>>,
     /// Shell for every node before the cluster is formed.
     pub prepare: Option<Vec<String>>,
 }

@@ -79,6 +79,16 @@ pub(super) fn start(checker: &mut Checker, raw: &RawStart) -> Start {
             checker.value(path, format!("there is no stub {stub:?}"), remedy);
         }
     }
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
+    for (index, package) in raw.packages.iter().flatten().enumerate() {
+        if package.len() < 2 || !package.chars().all(plain) {
+            checker.value(
+                at!["start", "packages", index],
+                format!("{package:?} is no name of a package"),
+                "write the name alone, without a version",
+            );
+        }
+    }
     for (index, role) in raw.also.iter().enumerate() {
         if !is_name(role) {
             checker.value(
@@ -101,6 +111,7 @@ pub(super) fn start(checker: &mut Checker, raw: &RawStart) -> Start {
         answers: raw.answers.clone(),
         also: raw.also.clone(),
         stubs: raw.stubs.clone(),
+        packages: raw.packages.clone(),
         prepare: raw.prepare.clone(),
     }
 }

@@ -1,0 +1,448 @@
+//! Clusters in their start state: formed once by real packages, kept as a
+//! template, and forked for each trial.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use super::answers::{self, Addresses};
+use super::machines::Machines;
+use super::wires::{CARDS, Wires};
+use super::{Trouble, packages, repository};
+use crate::build::{self, Answers, Surroundings};
+use crate::recipe::model::Recipe;
+use crate::recipe::suite::Suite;
+use crate::render::installer;
+use crate::trial::run::Course;
+use crate::trial::scenario::{Fencing, FormedBy, NODE_NAMES};
+use crate::vm::accelerator::{self, Accelerator};
+use crate::vm::bmc::{PASSWORD, USER};
+use crate::vm::image::{self, Image};
+use crate::vm::machine::Watchdog;
+use crate::vm::owner::Owner;
+use crate::vm::shell::Shell;
+use crate::vm::template::{Blank, Cluster, Link, Spec, Template};
+
+/// Raised when the same input gives another start state than before.
+const LAYOUT: &str = "start 1";
+
+/// MiB of each node.
+const MEMORY: u32 = 1024;
+
+/// Before the stretch: unpacking and configuring packages, and what comes
+/// until the cluster serves.
+const INSTALL: Duration = Duration::from_secs(300);
+const FORM: Duration = Duration::from_secs(300);
+
+/// What no archive has.
+const ABSENT: [&str; 2] = ["eucalyptus", "image-store"];
+
+/// The directories that clusters are made from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    pub recipes: PathBuf,
+    /// `dist`, as `hapkg build` leaves it.
+    pub dist: PathBuf,
+    /// Boots and forms for every trial, instead of forking.
+    pub cold: bool,
+}
+
+/// Makes clusters, until it is dropped.
+pub struct Lab {
+    owner: Arc<Owner>,
+    sources: Sources,
+    surroundings: Surroundings,
+    images: BTreeMap<(String, Vec<String>), (Image, Accelerator)>,
+    templates: BTreeMap<String, Template>,
+    count: usize,
+}
+
+/// A cluster in its start state.
+pub struct Stage {
+    pub machines: Machines,
+    pub cold: bool,
+    /// What it took.
+    pub took: Duration,
+}
+
+struct Numbers<'a>(&'a Spec);
+
+impl Addresses for Numbers<'_> {
+    fn address(&self, node: usize, link: usize) -> String {
+        self.0.address(node, link).to_string()
+    }
+
+    fn bmc(&self, node: usize) -> String {
+        self.0.bmc_address(node).to_string()
+    }
+
+    fn account(&self) -> (&'static str, &'static str) {
+        (USER, PASSWORD)
+    }
+}
+
+/// A role with its answers, as preseed lines.
+struct Plan {
+    role: String,
+    preseed: String,
+}
+
+impl Lab {
+    /// # Errors
+    /// `Environment`: no directory or process to be had.
+    pub fn new(sources: Sources, surroundings: Surroundings) -> Result<Self, Trouble> {
+        Ok(Lab {
+            owner: Arc::new(Owner::new()?),
+            sources,
+            surroundings,
+            images: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            count: 0,
+        })
+    }
+
+    /// A cluster in the start state of the course, with the client at work.
+    ///
+    /// # Errors
+    /// `Environment`: image, packages or QEMU; `Guest`: the packages do not
+    /// install, or the cluster does not form.
+    pub fn stage(
+        &mut self,
+        course: &Course,
+        suite: &'static Suite,
+        say: &dyn Fn(&str),
+    ) -> Result<Stage, Trouble> {
+        let began = Instant::now();
+        let recipes = self.recipes(course)?;
+        let spec = self.spec(course, suite, &recipes, say)?;
+        let repository = repository::read(&self.sources.dist.join("apt"), suite)?;
+        let plans = self.plans(course, &recipes, &spec)?;
+        let key = key(&repository.key, course, &plans);
+        self.count += 1;
+        let name = format!("c{}", self.count);
+        let formed =
+            |cluster: &Cluster| self.form(cluster, course, suite, &repository.archive, &plans, say);
+        let (cluster, wires) = if self.sources.cold {
+            let (cluster, wires) = self.boot(&name, &spec, false)?;
+            formed(&cluster)?;
+            (cluster, wires)
+        } else {
+            let template = match self.templates.get(&key) {
+                Some(template) => template.clone(),
+                None => {
+                    let place = Template::cached(&spec, &key)?;
+                    let template = match Template::open(&place, &spec)? {
+                        Some(template) => template,
+                        None => {
+                            say("booting the nodes of a template");
+                            let (cluster, wires) = self.boot(&format!("{name}t"), &spec, true)?;
+                            formed(&cluster)?;
+                            say("freezing the template");
+                            let template = cluster.freeze_to_template(&place)?;
+                            drop(wires);
+                            template
+                        }
+                    };
+                    self.templates.insert(key, template.clone());
+                    template
+                }
+            };
+            say("forking the template");
+            let wires = self.wires(&name, &spec)?;
+            let cluster =
+                template.fork(&self.owner, &name, &|node, card| wires.socket(node, card))?;
+            (cluster, wires)
+        };
+        let origin = Instant::now();
+        let mut wires = wires;
+        let address = course.address;
+        wires.begin(&course.client, address, origin)?;
+        Ok(Stage {
+            machines: Machines::new(cluster, wires, origin),
+            cold: self.sources.cold,
+            took: began.elapsed(),
+        })
+    }
+
+    fn wires(&self, name: &str, spec: &Spec) -> Result<Wires, Trouble> {
+        let dir = self.owner.subdir(&format!("{name}w"))?;
+        let nodes: Vec<&str> = spec.nodes.iter().map(String::as_str).collect();
+        Ok(Wires::new(&dir, &nodes, spec.links.len())?)
+    }
+
+    fn boot(&self, name: &str, spec: &Spec, forkable: bool) -> Result<(Cluster, Wires), Trouble> {
+        let wires = self.wires(name, spec)?;
+        let cluster = Cluster::boot(&self.owner, name, spec, forkable, &|node, card| {
+            wires.socket(node, card)
+        })?;
+        Ok((cluster, wires))
+    }
+
+    /// The role's recipe, then those of the others on the cluster.
+    fn recipes(&self, course: &Course) -> Result<Vec<Recipe>, Trouble> {
+        let words: Vec<String> = std::iter::once(course.role.to_string())
+            .chain(course.start.also.iter().cloned())
+            .collect();
+        let failed = |failure: crate::failure::Failure| {
+            Trouble::Environment(format!("the recipe cannot be read: {failure:?}"))
+        };
+        let paths = build::find(&words, &self.sources.recipes).map_err(failed)?;
+        let loaded = build::load(&paths, &self.surroundings).map_err(failed)?;
+        let mut recipes: Vec<Recipe> = loaded.into_iter().map(|one| one.recipe).collect();
+        recipes.sort_by_key(|recipe| recipe.role.name != course.role);
+        Ok(recipes)
+    }
+
+    fn spec(
+        &mut self,
+        course: &Course,
+        suite: &'static Suite,
+        recipes: &[Recipe],
+        say: &dyn Fn(&str),
+    ) -> Result<Spec, Trouble> {
+        let start = &course.start;
+        let mut all: Vec<&Recipe> = recipes.iter().collect();
+        all.push(self.surroundings.node());
+        let mut wanted = packages::names(&all, suite, &ABSENT);
+        wanted.extend(start.packages.iter().flatten().cloned());
+        if matches!(start.fenced_by(), Fencing::SbdDisk | Fencing::Watchdog) {
+            wanted.extend(["sbd".to_string(), "fence-agents-sbd".to_string()]);
+        }
+        wanted.sort();
+        wanted.dedup();
+        let key = (suite.name.to_string(), wanted.clone());
+        let (image, accelerator) = match self.images.get(&key) {
+            Some(found) => found.clone(),
+            None => {
+                let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
+                let image = image::build(suite, &names, say)?;
+                let accelerator = accelerator::choose(&image.kernel(), &self.owner)?;
+                self.images
+                    .insert(key, (image.clone(), accelerator.clone()));
+                (image, accelerator)
+            }
+        };
+        let link = |number: usize| Link {
+            id: CARDS[number].into(),
+            network: [[192, 0, 2, 0], [198, 51, 100, 0]][number].into(),
+            prefix: 24,
+        };
+        let blank = |id: String, size: u64| Blank { id, size };
+        let disks = start.disks.iter().flatten().enumerate();
+        let mut shared: Vec<Blank> = (start.shared_disk.iter())
+            .map(|size| blank("shared".into(), *size))
+            .collect();
+        if start.fenced_by() == Fencing::SbdDisk {
+            shared.push(blank("sbd".into(), 16 << 20));
+        }
+        let machines = usize::from(start.nodes + start.spare_nodes);
+        Ok(Spec {
+            image,
+            accelerator,
+            nodes: NODE_NAMES[..machines]
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            links: (0..usize::from(start.links)).map(link).collect(),
+            memory: MEMORY,
+            watchdog: Watchdog::Reset,
+            disks: disks
+                .map(|(index, size)| match index {
+                    0 => blank("data".into(), *size),
+                    more => blank(format!("data{}", more + 1), *size),
+                })
+                .collect(),
+            shared,
+            bmcs: start.fenced_by() == Fencing::Ipmi,
+            append: String::new(),
+        })
+    }
+
+    /// Each role with its preseed lines, the course's own first.
+    fn plans(
+        &self,
+        course: &Course,
+        recipes: &[Recipe],
+        spec: &Spec,
+    ) -> Result<Vec<Plan>, Trouble> {
+        let start = &course.start;
+        let broken = |why: String| Trouble::Environment(format!("the answers: {why}"));
+        let mut plans = Vec::new();
+        for (place, recipe) in recipes.iter().enumerate() {
+            let role = &recipe.role.name;
+            let file = self
+                .sources
+                .recipes
+                .join("answers")
+                .join(format!("{role}.toml"));
+            let example = build::answers(&file).map_err(|e| broken(format!("{e:?}")))?;
+            let members = match start.formed_by {
+                FormedBy::Token => &start.members()[..1],
+                _ => start.members(),
+            };
+            let mut answers = answers::adapt(&example, role, start, members, &Numbers(spec));
+            if place > 0 {
+                answers = Answers {
+                    role: answers::of_another(&example, role, start),
+                    ..Answers::default()
+                };
+            }
+            let node = (self.surroundings.node(), &answers.cluster);
+            let node = (place == 0).then_some(node);
+            let preseed = installer::preseed(recipe, &answers.role, node)
+                .map_err(|e| broken(e.to_string()))?;
+            plans.push(Plan {
+                role: role.clone(),
+                preseed,
+            });
+        }
+        Ok(plans)
+    }
+
+    /// Packages and answers onto the nodes; then, unless the scenario does it
+    /// itself, the installation and the forming of the cluster.
+    fn form(
+        &self,
+        cluster: &Cluster,
+        course: &Course,
+        suite: &Suite,
+        archive: &[u8],
+        plans: &[Plan],
+        say: &dyn Fn(&str),
+    ) -> Result<(), Trouble> {
+        let start = &course.start;
+        let members = start.members();
+        say("giving the packages to the nodes");
+        cluster.on_all(|node| {
+            let shell = node.machine.shell();
+            shell.push(archive, &format!("{}.tar", repository::PLACE), 0o644)?;
+            shell.succeed(&repository::shell(suite), INSTALL)?;
+            let first = node.machine.name() == members[0];
+            for plan in plans {
+                // Only the first one forms where the others join by a token.
+                let text: String = match start.formed_by == FormedBy::Token && !first {
+                    true => (plan.preseed.lines())
+                        .filter(|line| !line.starts_with("ubuntu-ha-node"))
+                        .map(|line| format!("{line}\n"))
+                        .collect(),
+                    false => plan.preseed.clone(),
+                };
+                preseeded(&shell, &text)?;
+            }
+            for script in start.prepare.iter().flatten() {
+                shell.succeed(script, INSTALL)?;
+            }
+            Ok(())
+        })?;
+        if start.formed_by == FormedBy::Nothing {
+            return Ok(());
+        }
+        let names: Vec<String> = plans
+            .iter()
+            .map(|plan| format!("ubuntu-ha-{}", plan.role))
+            .collect();
+        let install = format!(
+            "DEBIAN_FRONTEND=noninteractive apt-get -q -y install {}",
+            names.join(" ")
+        );
+        say("installing the packages");
+        cluster.on_all(|node| match members.contains(&node.machine.name()) {
+            true => node.machine.shell().succeed(&install, INSTALL).map(drop),
+            false => Ok(()),
+        })?;
+        say("waiting for the cluster to form");
+        let first = cluster.node(members[0])?.machine.shell();
+        if start.formed_by == FormedBy::Token {
+            whole(&first, 1)?;
+            for (place, name) in members.iter().enumerate().skip(1) {
+                let spec = cluster.spec();
+                let links = 0..spec.links.len();
+                let mine: Vec<String> = links
+                    .map(|link| spec.address(place, link).to_string())
+                    .collect();
+                let ipmi = match start.fenced_by() {
+                    Fencing::Ipmi => format!(" --ipmi {}", spec.bmc_address(place)),
+                    _ => String::new(),
+                };
+                say(&format!("{name} joins by a token"));
+                let admit = format!("ubuntu-ha token {name} {}{ipmi}", mine.join(" "));
+                let told = first.succeed(&admit, FORM)?;
+                let token = told.split_whitespace().last().unwrap_or_default();
+                let joining = cluster.node(name)?.machine.shell();
+                let words = ["ubuntu-ha", "join", "-"];
+                let done = joining.feed(&words, format!("{token}\n").as_bytes(), FORM)?;
+                if !done.success() {
+                    return Err(Trouble::Guest(format!(
+                        "{name}: `ubuntu-ha join` ended with {}: {}",
+                        done.status,
+                        done.errors()
+                    )));
+                }
+            }
+        }
+        whole(&first, members.len())
+    }
+}
+
+fn preseeded(shell: &Shell, text: &str) -> Result<(), crate::vm::Error> {
+    let done = shell.feed(&["debconf-set-selections"], text.as_bytes(), INSTALL)?;
+    match done.success() {
+        true => Ok(()),
+        false => Err(crate::vm::Error::Guest(format!(
+            "debconf-set-selections: {}",
+            done.errors()
+        ))),
+    }
+}
+
+/// Waits until that many members are online with nothing pending or starting,
+/// as `ubuntu-ha status` has it.
+fn whole(shell: &Shell, members: usize) -> Result<(), Trouble> {
+    // Polled in the guest: an exchange with it costs more than a look.
+    let script = format!(
+        "for i in $(seq 600); do \
+         if crm_mon -1 2>/dev/null | grep -E '^ *\\* Online:' | grep -oE '[a-z]+' | grep -cE '^({})$' | grep -qx {members} \
+         && ! crm_mon -1 | grep -qE 'Starting|Stopped|pending' && [ -e /var/lib/ubuntu-ha/formed ]; then exit 0; fi; \
+         sleep 1; done; exit 1",
+        NODE_NAMES.join("|")
+    );
+    let done = shell.script(&script, FORM);
+    let told = match done {
+        Ok(done) if done.success() => return Ok(()),
+        Ok(_) => "it did not".to_string(),
+        Err(crate::vm::Error::Environment(why)) => return Err(Trouble::Environment(why)),
+        Err(error) => error.to_string(),
+    };
+    let look = "crm_mon -1; systemctl --no-pager status ubuntu-ha-setup.service; \
+                journalctl --no-pager -n 30 -u ubuntu-ha-setup.service";
+    let seen = shell.script(look, Duration::from_secs(30));
+    let seen = seen.map(|done| done.text()).unwrap_or_default();
+    Err(Trouble::Guest(format!(
+        "the cluster was to form: {told}\n{seen}"
+    )))
+}
+
+/// Covers all that went into a formed cluster beside its machines.
+fn key(repository: &str, course: &Course, plans: &[Plan]) -> String {
+    let mut hash = Sha256::new();
+    let start = format!("{:?}", course.start);
+    for part in [LAYOUT, repository, course.role, &start] {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    for plan in plans {
+        hash.update(&plan.preseed);
+    }
+    hash.finalize()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Whether a path has what `hapkg build` makes.
+pub fn has_packages(dist: &Path) -> bool {
+    dist.join("apt/dists").is_dir()
+}
