@@ -80,6 +80,7 @@ fn frozen(
     println!("cold boot: {:.1?}", start.elapsed());
     shells(&cluster)?;
     peers(&cluster)?;
+    formed(&cluster)?;
     let start = Instant::now();
     let template = cluster.freeze_to_template(place)?;
     println!("freeze: {:.1?}", start.elapsed());
@@ -176,13 +177,6 @@ fn peers(cluster: &Cluster) -> Done {
             60 * SECOND,
         )?;
         println!("{}: {}", node.machine.name(), units.replace('\n', "; "));
-        println!(
-            "{}",
-            shell.succeed(
-                "systemd-analyze time; systemd-analyze blame | head -n 12",
-                20 * SECOND
-            )?
-        );
         assert_eq!(node.machine.alarms()?, []);
         Ok(())
     })?;
@@ -211,6 +205,70 @@ fn peers(cluster: &Cluster) -> Done {
         "1"
     );
     println!("peers: names, addresses, disks, carrier");
+    Ok(())
+}
+
+const COROSYNC: &str = "\
+totem {
+    version: 2
+    cluster_name: forks
+    transport: knet
+    crypto_cipher: aes256
+    crypto_hash: sha256
+}
+nodelist {
+    node {
+        ring0_addr: 192.0.2.11
+        name: alpha
+        nodeid: 1
+    }
+    node {
+        ring0_addr: 192.0.2.12
+        name: beta
+        nodeid: 2
+    }
+}
+quorum {
+    provider: corosync_votequorum
+    two_node: 1
+}
+logging {
+    to_syslog: yes
+}
+";
+
+/// Corosync and pacemaker of both nodes, as one cluster.
+fn formed(cluster: &Cluster) -> Done {
+    let start = Instant::now();
+    let key: Vec<u8> = (0..=255).collect();
+    cluster.on_all(|node| {
+        let shell = node.machine.shell();
+        shell.push(COROSYNC.as_bytes(), "/etc/corosync/corosync.conf", 0o644)?;
+        shell.push(&key, "/etc/corosync/authkey", 0o400)?;
+        shell.succeed("systemctl restart corosync pacemaker", 60 * SECOND)?;
+        let online = "until crm_mon -1 | grep -q 'Online: \\[ alpha beta \\]'; do sleep 1; done";
+        shell.succeed(online, 120 * SECOND)
+    })?;
+    println!("corosync and pacemaker formed: {:.1?}", start.elapsed());
+    Ok(())
+}
+
+/// A formed cluster does not notice that it was forked.
+fn still_formed(fork: &Cluster, began: Duration) -> Done {
+    fork.on_all(|node| {
+        let shell = node.machine.shell();
+        let lost = format!(
+            "journalctl -b -u corosync -o cat --since=@{} | grep -E 'processor failed|is down|left|joined' || true",
+            began.as_secs()
+        );
+        assert_eq!(shell.succeed(&lost, 10 * SECOND)?, "");
+        let quorum = shell.succeed("corosync-quorumtool -s", 5 * SECOND)?;
+        assert!(quorum.contains("Quorate:          Yes"), "{quorum}");
+        assert!(quorum.contains("Total votes:      2"), "{quorum}");
+        let online = shell.succeed("crm_mon -1", 10 * SECOND)?;
+        assert!(online.contains("Online: [ alpha beta ]"), "{online}");
+        Ok(())
+    })?;
     Ok(())
 }
 
@@ -264,6 +322,9 @@ fn forks(owner: &Arc<Owner>, template: &Template) -> Done {
     random.dedup();
     assert_eq!(random.len(), 4, "forks share their random state");
     rates(&forks[1])?;
+    forks
+        .iter()
+        .try_for_each(|fork| still_formed(fork, began))?;
     fenced(&forks[0], &forks[1])?;
     liars(&forks[1])?;
     let dirs: Vec<PathBuf> = ["f1", "f2"]
