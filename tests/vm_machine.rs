@@ -440,7 +440,24 @@ fn liars(fork: &Cluster) -> Done {
     ));
     alpha.machine.thaw()?;
     alpha.machine.shell().ping(10 * SECOND)?;
+    rebooted(fork)?;
     println!("bmc: refuses, lies, hangs; machine freezes");
+    Ok(())
+}
+
+/// A fork's RAM is only borrowed, and yet it boots anew in it.
+fn rebooted(fork: &Cluster) -> Done {
+    let shell = fork.node("beta")?.machine.shell();
+    let before = shell.ping(10 * SECOND)?;
+    shell
+        .run(&["systemctl", "reboot", "--force"], 10 * SECOND)
+        .ok();
+    let until = Instant::now() + 300 * SECOND;
+    while shell.wait(60 * SECOND)?.id == before.id {
+        assert!(Instant::now() < until, "no other boot");
+        thread::sleep(SECOND / 10);
+    }
+    assert_eq!(shell.succeed("hostname", SECOND)?, "beta");
     Ok(())
 }
 
