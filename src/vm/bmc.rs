@@ -4,6 +4,7 @@
 mod chassis;
 mod gateway;
 mod packet;
+mod suites;
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};

@@ -25,7 +25,7 @@ use crate::vm::Error;
 
 /// `$1` is the group, `$2` the directory.
 const REAPER: &str = r#"read -r _
-kill -KILL -- "-$1"
+kill -s KILL -- "-$1"
 rm -rf -- "$2" "$2.lock""#;
 
 /// A run's directory and processes. Dropped, both are gone.
@@ -187,9 +187,10 @@ mod tests {
 
     use super::{Owner, lock_name, sweep};
 
+    /// The reaper alone does it: a killed run drops nothing.
     #[test]
-    fn a_dropped_run_leaves_no_process_and_no_directory() {
-        let owner = Owner::new().unwrap();
+    fn a_run_whose_pipe_ends_leaves_no_process_and_no_directory() {
+        let mut owner = Owner::new().unwrap();
         let dir = owner.dir().to_path_buf();
         fs::write(owner.subdir("node").unwrap().join("disk"), "x").unwrap();
         let mut child = owner
@@ -197,13 +198,27 @@ mod tests {
             .unwrap();
         let leader = Pid::from_raw(i32::try_from(owner.leader.id()).unwrap());
         assert!(kill(leader, None).is_ok());
-        drop(owner);
+        drop(owner.reaper.stdin.take());
+        assert!(owner.reaper.wait().unwrap().success());
         let start = Instant::now();
         while child.try_wait().unwrap().is_none() {
             assert!(start.elapsed() < Duration::from_secs(10));
             std::thread::sleep(Duration::from_millis(5));
         }
+        assert!(!owner.leader.wait().unwrap().success());
         assert!(kill(leader, None).is_err());
+        assert!(!dir.exists());
+        assert!(!lock_name(&dir).exists());
+    }
+
+    #[test]
+    fn a_dropped_run_leaves_nothing_even_without_its_reaper() {
+        let mut owner = Owner::new().unwrap();
+        let dir = owner.dir().to_path_buf();
+        let mut child = owner.spawn(Command::new("sleep").arg("1000")).unwrap();
+        owner.reaper.kill().unwrap();
+        drop(owner);
+        assert!(!child.wait().unwrap().success());
         assert!(!dir.exists());
         assert!(!lock_name(&dir).exists());
     }

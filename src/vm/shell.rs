@@ -130,7 +130,7 @@ impl Shell {
         self.feed(&["/bin/sh", "-c", script], b"", timeout)
     }
 
-    /// As [`Shell::run`], with `input` on stdin.
+    /// As [`Shell::run`], with `input` on stdin, at most 60 MiB.
     ///
     /// # Errors
     /// As [`Shell::run`].
@@ -238,6 +238,16 @@ impl Shell {
                 other => return other,
             }
         }
+    }
+
+    /// Waits until systemd has started everything; `running`, or `degraded`
+    /// where a unit failed (systemctl(1), is-system-running).
+    ///
+    /// # Errors
+    /// As [`Shell::run`].
+    pub fn wait_booted(&self, patience: Duration) -> Result<String, Error> {
+        let argv = ["systemctl", "is-system-running", "--wait"];
+        Ok(self.run(&argv, patience)?.text())
     }
 
     /// After a fork: sets the guest's clock to the host's and gives it random

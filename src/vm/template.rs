@@ -111,8 +111,8 @@ impl Template {
 
 impl Cluster {
     /// Stops all nodes at one moment and makes `dir` the template that they
-    /// are from then on; the cluster has ended. Only a cluster that was booted
-    /// as forkable and never lost power since can be frozen.
+    /// are from then on; the cluster has ended. Only one that was booted as
+    /// forkable, with all its nodes on, can be frozen.
     ///
     /// # Errors
     /// `Environment`: the disk is full, or it is a fork; `Off`: a node is off.
@@ -186,6 +186,12 @@ pub fn prune(age: Duration) -> Result<Vec<String>, Error> {
         if !dir.is_dir() {
             continue;
         }
+        let name = dir.file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            half(&dir)?;
+            continue;
+        }
         let mark = mark(&dir)?;
         let used = mark.metadata().and_then(|data| data.modified());
         let unused = used.ok().and_then(|used| used.elapsed().ok());
@@ -193,11 +199,20 @@ pub fn prune(age: Duration) -> Result<Vec<String>, Error> {
             continue;
         }
         fs::remove_dir_all(&dir).map_err(|e| Error::io("removing", &dir, &e))?;
-        let _ = fs::remove_file(dir.with_extension("use"));
-        let name = dir.file_name().unwrap_or_default();
-        gone.push(name.to_string_lossy().into_owned());
+        let _ = fs::remove_file(mark_name(&dir));
+        gone.push(name);
     }
     Ok(gone)
+}
+
+/// Removes what a killed run began; none takes a day.
+fn half(dir: &Path) -> Result<(), Error> {
+    let began = dir.metadata().and_then(|data| data.modified());
+    let age = began.ok().and_then(|began| began.elapsed().ok());
+    if age.unwrap_or_default() < Duration::from_secs(24 * 60 * 60) {
+        return Ok(());
+    }
+    fs::remove_dir_all(dir).map_err(|e| Error::io("removing", dir, &e))
 }
 
 fn held(dir: &Path, spec: &Spec) -> Result<Template, Error> {
@@ -213,11 +228,16 @@ fn held(dir: &Path, spec: &Spec) -> Result<Template, Error> {
 }
 
 fn mark(dir: &Path) -> Result<File, Error> {
-    let path = dir.with_extension("use");
+    let path = mark_name(dir);
     File::options()
         .create(true)
         .truncate(false)
         .write(true)
         .open(&path)
         .map_err(|e| Error::io("opening", &path, &e))
+}
+
+fn mark_name(dir: &Path) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    dir.with_file_name(format!("{name}.use"))
 }

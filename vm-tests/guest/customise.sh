@@ -23,7 +23,7 @@ done
 for unit in apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service \
     dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer logrotate.timer \
     man-db.timer motd-news.timer motd-news.service xfs_scrub_all.timer ua-timer.timer \
-    systemd-networkd-wait-online.service systemd-timesyncd.service systemd-resolved.service \
+    systemd-timesyncd.service systemd-resolved.service \
     systemd-hwdb-update.service systemd-tpm2-setup.service systemd-tpm2-setup-early.service \
     systemd-pcrphase.service systemd-pcrphase-sysinit.service ldconfig.service getty@tty1.service \
     serial-getty@ttyS0.service modprobe@efi_pstore.service dracut-shutdown.service \

@@ -19,8 +19,22 @@ for word in $line; do
 " ;;
     hapkg.link=*)
         number=$((number + 1))
-        printf '[Match]\nMACAddress=%s\n\n[Network]\nAddress=%s\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\nConfigureWithoutCarrier=yes\n' \
-            "${value%%,*}" "${value#*,}" >"/etc/systemd/network/10-link$number.network"
+        # Online once it is configured, with or without a carrier: a cluster's
+        # link may be down at boot, and corosync waits for network-online.target.
+        cat >"/etc/systemd/network/10-link$number.network" <<END
+[Match]
+MACAddress=${value%%,*}
+
+[Link]
+RequiredForOnline=no-carrier
+
+[Network]
+Address=${value#*,}
+ConfigureWithoutCarrier=yes
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+LLDP=no
+END
         ;;
     esac
 done

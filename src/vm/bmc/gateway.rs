@@ -14,8 +14,8 @@ use std::thread::{self, JoinHandle};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::PORT;
 use super::packet::{End, Mac, Packet, arp_reply, datagram, parsed};
+use super::{PORT, suites};
 use crate::vm::Error;
 
 /// Conversations that are kept; the oldest is forgotten first.
@@ -135,16 +135,21 @@ impl Relay {
 
     /// Takes what a BMC says to its guest.
     fn answer(&mut self, number: usize) {
-        let (talk, socket) = &self.talks[number];
+        let talk = self.talks[number].0;
         let mut data = [0; 2048];
-        while let Ok(count) = socket.recv(&mut data) {
-            let from = End {
-                mac: mac(talk.bmc),
-                address: talk.bmc,
-            };
-            let frame = datagram(from, talk.guest, (PORT, talk.port), &data[..count]);
-            self.wires[talk.wire].send(&frame);
+        while let Ok(count) = self.talks[number].1.recv(&mut data) {
+            self.say(talk, &data[..count]);
         }
+    }
+
+    /// Sends a guest what its BMC says.
+    fn say(&mut self, talk: Talk, data: &[u8]) {
+        let from = End {
+            mac: mac(talk.bmc),
+            address: talk.bmc,
+        };
+        let frame = datagram(from, talk.guest, (PORT, talk.port), data);
+        self.wires[talk.wire].send(&frame);
     }
 
     fn serve(&mut self, number: usize) {
@@ -186,6 +191,10 @@ impl Relay {
         let Some(&port) = self.bmcs.get(&talk.bmc) else {
             return;
         };
+        if let Some(said) = suites::answer(data) {
+            self.say(talk, &said);
+            return;
+        }
         if !self.talks.iter().any(|(known, _)| *known == talk) {
             let Ok(socket) = connected(port) else {
                 return;

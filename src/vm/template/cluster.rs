@@ -273,7 +273,7 @@ pub fn each<I: Sync, T: Send>(
         let ended: Vec<_> = running.into_iter().map(|thread| thread.join()).collect();
         ended
             .into_iter()
-            .map(|one| one.unwrap_or_else(|_| Err(Error::Environment("a thread panicked".into()))))
+            .map(|one| one.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     })
 }
