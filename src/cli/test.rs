@@ -263,7 +263,7 @@ fn shells(mut stage: Stage) -> Result<(), Failure> {
 /// RFC 3339, UTC.
 fn now() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seconds = now.map_or(0, |now| now.as_secs().cast_signed());
+    let seconds = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(0));
     let date = Date { seconds, offset: 0 };
     let second = seconds % 86_400;
     format!(

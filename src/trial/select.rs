@@ -96,7 +96,7 @@ pub fn choose<'a>(
         let start = format!("{:?}", chosen.scenario.start);
         (
             chosen.role,
-            chosen.suite.release,
+            SUITES.iter().position(|suite| suite == chosen.suite),
             start,
             &chosen.scenario.name,
         )

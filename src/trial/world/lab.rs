@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::answers::{self, Addresses};
-use super::machines::Machines;
+use super::machines::{Machines, RECORDS};
 use super::wires::{CARDS, Wires};
 use super::{Trouble, packages, repository};
 use crate::build::{self, Answers, Surroundings};
@@ -332,6 +332,9 @@ impl Lab {
                 };
                 preseeded(&shell, &text)?;
             }
+            if let Some(port) = course.client.records {
+                records(&shell, port)?;
+            }
             for script in start.prepare.iter().flatten() {
                 shell.succeed(script, INSTALL)?;
             }
@@ -387,6 +390,23 @@ impl Lab {
     }
 }
 
+/// The service that keeps the client's records; it runs on every node and
+/// writes only where the role's filesystem is mounted.
+fn records(shell: &Shell, port: u16) -> Result<(), crate::vm::Error> {
+    const SERVER: &str = include_str!("../../../vm-tests/guest/records.pl");
+    let place = "/usr/local/lib/hapkg/records.pl";
+    shell.push(SERVER.as_bytes(), place, 0o644)?;
+    let unit = format!(
+        "[Unit]\nDescription=Records of the trials' client\n\n[Service]\n\
+         ExecStart=/usr/bin/perl {place} {port} {RECORDS}\nRestart=always\n\n\
+         [Install]\nWantedBy=multi-user.target\n"
+    );
+    let path = "/etc/systemd/system/hapkg-records.service";
+    shell.push(unit.as_bytes(), path, 0o644)?;
+    let start = "systemctl daemon-reload && systemctl -q enable --now hapkg-records";
+    shell.succeed(start, INSTALL).map(drop)
+}
+
 fn preseeded(shell: &Shell, text: &str) -> Result<(), crate::vm::Error> {
     let done = shell.feed(&["debconf-set-selections"], text.as_bytes(), INSTALL)?;
     match done.success() {
@@ -428,7 +448,7 @@ fn whole(shell: &Shell, members: usize) -> Result<(), Trouble> {
 /// Covers all that went into a formed cluster beside its machines.
 fn key(repository: &str, course: &Course, plans: &[Plan]) -> String {
     let mut hash = Sha256::new();
-    let start = format!("{:?}", course.start);
+    let start = format!("{:?} {:?}", course.start, course.client.records);
     for part in [LAYOUT, repository, course.role, &start] {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
