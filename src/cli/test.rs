@@ -1,5 +1,6 @@
 //! `hapkg test`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use crate::failure::Failure;
 use crate::recipe::date::Date;
 use crate::trial::report::{self, Report, Trial, Verdict};
 use crate::trial::run::{self, Course};
-use crate::trial::scenario::{Profile, load_all, load_profiles};
+use crate::trial::scenario::{ANY, Profile, load_all, load_profiles};
+use crate::trial::schedule::schedule;
 use crate::trial::select::{self, Chosen, Wanted};
 use crate::trial::world::{Lab, Sources, Stage, Trouble, World, has_packages};
 
@@ -37,6 +39,14 @@ pub struct Args {
     /// Run each scenario this often, whatever it says itself.
     #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u16).range(1..))]
     repeat: Option<u16>,
+    /// Instead of the scenarios, random schedules of three faults, one for each of these seeds.
+    #[arg(
+        long,
+        value_name = "SEED",
+        value_delimiter = ',',
+        conflicts_with = "scenario"
+    )]
+    random: Vec<u64>,
     /// Directory to leave the report in.
     #[arg(long, value_name = "DIR", default_value = "dist/report")]
     report: PathBuf,
@@ -65,7 +75,12 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
         true => Vec::new(),
         false => build::suites(&args.suites)?,
     };
-    let scenarios = load_all(&args.scenarios).map_err(Failure::Recipes)?;
+    let scenarios = match args.random.as_slice() {
+        [] => load_all(&args.scenarios).map_err(Failure::Recipes)?,
+        seeds => (seeds.iter())
+            .map(|seed| schedule(ANY, *seed))
+            .collect::<Result<_, _>>()?,
+    };
     let profiles = load_profiles(&args.scenarios).map_err(Failure::Recipes)?;
     let wanted = Wanted {
         roles: &args.roles,
@@ -179,7 +194,17 @@ fn trial(
         profiles.get(one.role),
     );
     let path = one.path();
-    let say = |text: &str| progress.say(&format!("[{number}/{total}] {path}: {text}"));
+    // In a log each new line; on a terminal one line that changes.
+    let terminal = std::io::stderr().is_terminal();
+    let last = RefCell::new(String::new());
+    let say = |text: &str| {
+        if terminal {
+            progress.say(&format!("[{number}/{total}] {path}: {text}"));
+        } else if *last.borrow() != text {
+            eprintln!("[{number}/{total}] {path}: {text}");
+            text.clone_into(&mut last.borrow_mut());
+        }
+    };
     let mut stage = match lab.stage(&course, one.suite, &say) {
         Ok(stage) => stage,
         Err(Trouble::Environment(why)) => return (course.not_tried(why), None),

@@ -8,5 +8,6 @@ pub mod observe;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod schedule;
 pub mod select;
 pub mod world;
