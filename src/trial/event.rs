@@ -231,8 +231,9 @@ fn systemd(text: &str) -> Option<(Kind, String)> {
 }
 
 fn pacemaker(from: &str, text: &str) -> Option<(Kind, String)> {
-    // Details for the log file follow a bar; journals do not have them.
-    let text = text.split(" | ").next().unwrap_or(text);
+    // Details for the log file follow a bar; journals do not have them, but a
+    // blank before the level.
+    let text = text.split(" | ").next().unwrap_or(text).trim_start();
     let text = ["notice: ", "warning: ", "error: ", "info: "]
         .iter()
         .find_map(|level| text.strip_prefix(level))
@@ -357,7 +358,7 @@ mod tests {
             ),
             (
                 "pacemaker-controld",
-                "notice: Requesting fencing (reboot) targeting node beta",
+                " notice: Requesting fencing (reboot) targeting node beta",
                 Kind::FenceBegun,
                 "fencing of beta (reboot) begun",
             ),

@@ -27,9 +27,14 @@ pub(super) struct Window {
 
 /// The whole trial, and the outage enlarged where it is a small part.
 pub(super) fn windows(trial: &Trial) -> Vec<Window> {
+    let to = trial.length.max(Duration::from_millis(100));
+    // Waiting for the start state is of no interest.
+    let first = trial.steps.first().map_or(Duration::ZERO, |step| step.from);
     let whole = Window {
-        from: Duration::ZERO,
-        to: trial.length.max(Duration::from_millis(100)),
+        from: first
+            .saturating_sub(to.saturating_sub(first) / 15)
+            .min(to / 2),
+        to,
     };
     let mut windows = vec![whole];
     if let Some(outage) = trial
@@ -41,7 +46,7 @@ pub(super) fn windows(trial: &Trial) -> Vec<Window> {
             from: outage.from.saturating_sub(room),
             to: (outage.from + outage.length + room).min(whole.to),
         };
-        if (part.to - part.from) * 3 < whole.to {
+        if (part.to - part.from) * 3 < whole.to - whole.from {
             windows.push(part);
         }
     }

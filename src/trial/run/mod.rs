@@ -14,7 +14,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::fact::Facts;
+use super::fact::{Facts, Probe};
 use super::report::{Attachment, RecordCount, Stopped, Trial, Verdict, outages, spans};
 use super::scenario::{Client, FormedBy, Profile, Scenario, Start};
 use super::world::{Trouble, World};
@@ -332,12 +332,20 @@ impl Running<'_, '_> {
         Ok(())
     }
 
-    /// Probes and stretches into what the timeline shows.
+    /// Probes and stretches into what the timeline shows. What was before the
+    /// first step, the waiting for the start state, is no outage.
     fn draw(&mut self, trial: &mut Trial) {
         self.watch.probes = self.world.probes();
         trial.spans = spans(&self.watch.probes);
-        trial.outages = outages(&self.watch.probes);
         trial.held = self.watch.held();
+        let Some(first) = trial.steps.first() else {
+            return;
+        };
+        let since: Vec<Probe> = (self.watch.probes.iter())
+            .filter(|probe| probe.at >= first.from)
+            .cloned()
+            .collect();
+        trial.outages = outages(&since);
     }
 
     /// Events, floor and counts out of the facts.

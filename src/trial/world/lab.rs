@@ -64,7 +64,7 @@ pub struct Lab {
 pub struct Stage {
     pub machines: Machines,
     pub cold: bool,
-    /// What it took.
+    /// What the fork took, or all of it where it is cold.
     pub took: Duration,
 }
 
@@ -115,7 +115,6 @@ impl Lab {
         suite: &'static Suite,
         say: &dyn Fn(&str),
     ) -> Result<Stage, Trouble> {
-        let began = Instant::now();
         let recipes = self.recipes(course)?;
         let spec = self.spec(course, suite, &recipes, say)?;
         let repository = repository::read(&self.sources.dist.join("apt"), suite)?;
@@ -123,9 +122,10 @@ impl Lab {
         let key = key(&repository.key, course, &plans);
         self.count += 1;
         let name = format!("c{}", self.count);
+        let mut began = Instant::now();
         let formed =
             |cluster: &Cluster| self.form(cluster, course, suite, &repository.archive, &plans, say);
-        let (cluster, wires) = if self.sources.cold {
+        let (cluster, mut wires) = if self.sources.cold {
             let (cluster, wires) = self.boot(&name, &spec, false)?;
             formed(&cluster)?;
             (cluster, wires)
@@ -151,15 +151,14 @@ impl Lab {
                 }
             };
             say("forking the template");
+            began = Instant::now();
             let wires = self.wires(&name, &spec)?;
             let cluster =
                 template.fork(&self.owner, &name, &|node, card| wires.socket(node, card))?;
             (cluster, wires)
         };
         let origin = Instant::now();
-        let mut wires = wires;
-        let address = course.address;
-        wires.begin(&course.client, address, origin)?;
+        wires.begin(&course.client, course.address, origin)?;
         Ok(Stage {
             machines: Machines::new(cluster, wires, origin),
             cold: self.sources.cold,
