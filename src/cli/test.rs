@@ -30,9 +30,9 @@ pub struct Args {
     /// Suite to try on [default: all].
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
-    /// Only scenarios whose name, or ROLE/SUITE/NAME, fits this pattern.
-    #[arg(long, value_name = "GLOB")]
-    scenario: Option<String>,
+    /// Only scenarios whose name, or ROLE/SUITE/NAME, fits this pattern; may be given again.
+    #[arg(long = "scenario", value_name = "GLOB")]
+    scenario: Vec<String>,
     /// Only the I-th of N parts of equal duration, for a fleet of machines.
     #[arg(long, value_name = "I/N", value_parser = select::partition)]
     partition: Option<(usize, usize)>,
@@ -85,7 +85,7 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
     let wanted = Wanted {
         roles: &args.roles,
         suites: &suites,
-        pattern: args.scenario.as_deref(),
+        patterns: &args.scenario,
         repeat: args.repeat,
     };
     let mut chosen = select::choose(&scenarios, &profiles, &wanted).map_err(Failure::usage)?;

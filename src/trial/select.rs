@@ -31,8 +31,9 @@ pub struct Wanted<'a> {
     /// All without one.
     pub roles: &'a [String],
     pub suites: &'a [&'static Suite],
-    /// A pattern for the scenario's name or for `ROLE/SUITE/NAME`.
-    pub pattern: Option<&'a str>,
+    /// Patterns for the scenario's name or for `ROLE/SUITE/NAME`; all without
+    /// one.
+    pub patterns: &'a [String],
     /// Instead of what the scenarios say.
     pub repeat: Option<u16>,
 }
@@ -74,13 +75,14 @@ pub fn choose<'a>(
     all.retain(|chosen| {
         let role = wanted.roles.is_empty() || wanted.roles.iter().any(|role| role == chosen.role);
         let suite = wanted.suites.is_empty() || wanted.suites.contains(&chosen.suite);
-        let name = wanted.pattern.is_none_or(|pattern| {
+        let fits = |pattern: &String| {
             matches(pattern, &chosen.scenario.name) || matches(pattern, &chosen.path())
-        });
+        };
+        let name = wanted.patterns.is_empty() || wanted.patterns.iter().any(fits);
         role && suite && name
     });
     if all.is_empty() {
-        let why = match wanted.pattern {
+        let why = match wanted.patterns.first() {
             Some(pattern) => {
                 let names = scenarios.iter().map(|scenario| scenario.name.as_str());
                 format!(
@@ -280,14 +282,16 @@ mod tests {
             paths(&chosen),
             ["vip/noble/power-off", "vip/noble/power-on"]
         );
+        let patterns = ["div*".to_string()];
         let wanted = Wanted {
-            pattern: Some("div*"),
+            patterns: &patterns,
             ..Wanted::default()
         };
         let chosen = choose(&scenarios, &profiles, &wanted).unwrap();
         assert_eq!(chosen.len(), 3);
+        let patterns = ["power-off".to_string()];
         let any = Wanted {
-            pattern: Some("power-off"),
+            patterns: &patterns,
             suites: &noble,
             ..Wanted::default()
         };
@@ -307,8 +311,9 @@ mod tests {
         };
         let why = choose(&scenarios, &profiles, &wanted).unwrap_err();
         assert!(why.contains("did you mean `vip`?"), "{why}");
+        let patterns = ["power-of".to_string()];
         let wanted = Wanted {
-            pattern: Some("power-of"),
+            patterns: &patterns,
             ..Wanted::default()
         };
         let why = choose(&scenarios, &profiles, &wanted).unwrap_err();

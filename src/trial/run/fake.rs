@@ -58,6 +58,8 @@ pub struct Fake {
     fenced: Vec<(String, Duration)>,
     probes: Vec<Probe>,
     applied: u32,
+    /// When alpha takes the address for the first time.
+    late: Option<Duration>,
     pub commands: Vec<String>,
 }
 
@@ -76,8 +78,15 @@ impl Fake {
             fenced: Vec::new(),
             probes: Vec::new(),
             applied: 0,
+            late: None,
             commands: Vec::new(),
         }
+    }
+
+    /// Nobody has the address before that.
+    pub fn without_holder_until(&mut self, at: Duration) {
+        self.holders.clear();
+        self.late = Some(at);
     }
 
     fn other(node: &str) -> String {
@@ -114,6 +123,10 @@ impl Fake {
     }
 
     fn happen(&mut self) {
+        if self.late.is_some_and(|at| self.now >= at) {
+            self.late = None;
+            self.holders.push("alpha".into());
+        }
         let Some((node, since)) = self.lost.clone() else {
             return;
         };

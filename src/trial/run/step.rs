@@ -268,10 +268,18 @@ impl Running<'_, '_> {
             self.watch.look(self.world).map_err(environment)?;
             let mut missing = Vec::new();
             let mut never = false;
+            // Where nobody had the address yet, whoever has it first.
+            let names = match names.now {
+                Some(_) => names.clone(),
+                None => Names {
+                    now: self.pair(),
+                    first: self.first.clone().or_else(|| self.pair()),
+                },
+            };
             for expectation in list {
                 let holds = match expectation {
                     Expectation::State { .. } | Expectation::Says { .. } => {
-                        self.status(expectation, names)?
+                        self.status(expectation, &names)?
                     }
                     expectation => judge::judge(
                         expectation,

@@ -160,6 +160,17 @@ fn selectors_are_those_of_the_step_and_of_the_start() {
 }
 
 #[test]
+fn the_holder_may_come_only_later() {
+    let text = "[start]\nformed-by = \"nothing\"\n[[step]]\nwithin = \"30s\"\nexpect = { vip = \"holder\" }\n";
+    let scenario = steps(text);
+    let course = Course::new(&scenario, "vip", "noble", 1, None);
+    let mut fake = Fake::new(Nature::default());
+    fake.without_holder_until(Duration::from_secs(9));
+    let trial = run(&mut fake, &course, &mut |_| {});
+    assert_eq!(trial.why, Vec::<String>::new());
+}
+
+#[test]
 fn a_command_that_ends_otherwise_stops_the_trial() {
     let scenario = steps("[[step]]\nrun = \"false\"\nnode = \"alpha\"\n[[step]]\nwait = \"1s\"\n");
     let (trial, _) = tried(&scenario, Nature::default());
