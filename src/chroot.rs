@@ -8,6 +8,7 @@
 
 mod base;
 mod host;
+mod mounted;
 mod trial;
 
 use std::fmt;

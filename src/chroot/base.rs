@@ -14,7 +14,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 
 use super::host::{as_root, cache_dir, lock_file, make_dir, remove_tree, root_script, started};
-use super::trial::{Network, mount_overlay, root_command, unmount};
+use super::mounted::Mounted;
+use super::trial::Network;
 use super::{BASE_AGE, Error, mirror_failed, tail};
 use crate::recipe::suite::{Family, Suite};
 
@@ -61,9 +62,9 @@ impl Base {
             for name in ["upper", "work", "made"] {
                 make_dir(&dir.join(name))?;
             }
-            mount_overlay(&self.layers, dir, &made)?;
-            let done = run_layer(&made, script, progress);
-            unmount(&made)?;
+            let mounted = Mounted::new(&self.layers, dir, &made)?;
+            let done = run_layer(&mounted, script, progress);
+            drop(mounted);
             done?;
             root_script(
                 "keeping a layer",
@@ -114,8 +115,8 @@ fn versions(status: &str) -> Vec<&str> {
         .collect()
 }
 
-fn run_layer(root: &Path, script: &str, progress: &dyn Fn(&str)) -> Result<(), Error> {
-    let mut command = root_command(root, Network::On);
+fn run_layer(mounted: &Mounted, script: &str, progress: &dyn Fn(&str)) -> Result<(), Error> {
+    let mut command = mounted.command(Network::On);
     command.args(["sh", "-euc", &format!("exec 2>&1\n{script}")]);
     let mut child = command
         .stdin(Stdio::null())
@@ -269,7 +270,6 @@ fn discard(path: &Path) -> Result<(), Error> {
     let in_use = path.with_extension("use");
     let lock = lock_file(&in_use)?;
     if lock.try_lock().is_ok() {
-        unmount(&path.join("made"))?;
         remove_tree(path)?;
         let _ = fs::remove_file(in_use);
     }

@@ -12,37 +12,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::base::Base;
-use super::host::{
-    as_root, cache_dir, finish, lock_file, make_dir, remove_tree, root_script, started,
-};
+use super::host::{cache_dir, finish, lock_file, make_dir, remove_tree, started};
+use super::mounted::Mounted;
 use super::{Error, tail};
-
-/// A command that has not ended by then never will.
-const TIMEOUT_SECONDS: &str = "2400";
-
-/// `volatile` spares every fsync; older kernels do not know it.
-const MOUNT: &str = r#"options="lowerdir=$1,upperdir=$2/upper,workdir=$2/work"
-mount -t overlay overlay -o "$options,volatile" "$3" 2>/dev/null ||
-    mount -t overlay overlay -o "$options" "$3"
-mount -t tmpfs -o mode=0755,size=1m tmpfs "$3/dev"
-mkdir "$3/dev/pts" "$3/dev/shm"
-for node in null zero full random urandom tty; do
-    : >"$3/dev/$node"
-    mount --bind "/dev/$node" "$3/dev/$node"
-done
-mount --bind /dev/pts "$3/dev/pts"
-mount -t tmpfs -o mode=1777 tmpfs "$3/dev/shm"
-ln -s pts/ptmx "$3/dev/ptmx"
-ln -s /proc/self/fd "$3/dev/fd"
-ln -s fd/0 "$3/dev/stdin"
-ln -s fd/1 "$3/dev/stdout"
-ln -s fd/2 "$3/dev/stderr"
-rm -f "$3/etc/resolv.conf"
-cp -L /etc/resolv.conf "$3/etc/resolv.conf""#;
-
-const UNMOUNT: &str = r#"if mountpoint -q "$1"; then
-    umount -R "$1" || umount -R -l "$1"
-fi"#;
 
 /// Whether a command inside reaches the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +29,7 @@ pub enum Network {
 pub struct Trial {
     dir: PathBuf,
     root: PathBuf,
+    mounted: Mounted,
     _base: Base,
     // Tells other runs that this one is alive.
     _alive: File,
@@ -84,25 +57,30 @@ impl Trial {
         for name in ["upper", "work", "root"] {
             make_dir(&dir.join(name))?;
         }
-        let trial = Trial {
+        Ok(Trial {
+            mounted: Mounted::new(base.layers(), &dir, &root)?,
             dir,
             root,
             _base: base.clone(),
             _alive: alive,
-        };
-        mount_overlay(base.layers(), &trial.dir, &trial.root)?;
-        Ok(trial)
+        })
     }
 
-    /// The system's root directory on the host.
-    pub fn path(&self) -> &Path {
-        &self.root
+    /// Runs a POSIX shell script of the host, as root, that sees the system at
+    /// `$1`; `$2`… are `args`. No other process of the host sees it there.
+    ///
+    /// # Errors
+    /// `Environment` with what `what` is and the script's last output.
+    pub fn host_script(&self, what: &str, script: &str, args: &[&Path]) -> Result<(), Error> {
+        let mut all = vec![self.root.as_path()];
+        all.extend(args);
+        self.mounted.script(what, script, &all)
     }
 
     /// A command inside, as root, with a clean environment and all its
     /// processes ending with it. The caller attaches the streams.
     pub fn command(&self, network: Network, argv: &[&str]) -> Command {
-        let mut command = root_command(&self.root, network);
+        let mut command = self.mounted.command(network);
         command.args(argv);
         command
     }
@@ -146,11 +124,7 @@ impl Trial {
     /// `Environment`: the mount failed.
     pub fn bind(&self, source: &Path, target: &str) -> Result<(), Error> {
         let target = self.root.join(target.trim_start_matches('/'));
-        root_script(
-            &format!("mounting {}", source.display()),
-            "mkdir -p \"$2\"; mount --bind \"$1\" \"$2\"; mount -o remount,bind,ro \"$2\"",
-            &[source, &target],
-        )
+        self.mounted.bind(source, &target)
     }
 
     /// Writes a file inside, owned by root.
@@ -181,8 +155,8 @@ impl Trial {
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        let gone = unmount(&self.root).and_then(|()| remove_tree(&self.dir));
-        if let Err(error) = gone {
+        self.mounted.unmount();
+        if let Err(error) = remove_tree(&self.dir) {
             eprintln!("{error}");
         }
         let _ = fs::remove_file(self.dir.with_extension("lock"));
@@ -203,47 +177,9 @@ fn sweep(trials: &Path) -> Result<(), Error> {
         };
         if lock.try_lock().is_ok() {
             let dir = path.with_extension("");
-            unmount(&dir.join("root"))?;
             remove_tree(&dir)?;
             let _ = fs::remove_file(&path);
         }
     }
     Ok(())
-}
-
-/// `chroot ROOT` in namespaces of its own; the arguments follow.
-pub fn root_command(root: &Path, network: Network) -> Command {
-    let mut command = as_root("setpriv");
-    command
-        .args(["--pdeathsig", "KILL", "timeout", "--foreground", "-s"])
-        .args(["KILL", TIMEOUT_SECONDS, "setpriv", "--pdeathsig", "KILL"])
-        .args(["unshare", "--pid", "--fork", "--kill-child", "--mount"])
-        .arg(format!("--mount-proc={}", root.join("proc").display()));
-    if network == Network::Off {
-        command.arg("--net");
-    }
-    command
-        .args(["chroot"])
-        .arg(root)
-        .args(["env", "-i", "HOME=/root", "LANG=C.UTF-8", "TERM=xterm"])
-        .arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
-    command
-}
-
-/// Mounts the overlay of `dir/upper` on `layers` at `root`, with a /dev.
-pub fn mount_overlay(layers: &[PathBuf], dir: &Path, root: &Path) -> Result<(), Error> {
-    let lower: Vec<String> = layers
-        .iter()
-        .map(|layer| layer.display().to_string())
-        .collect();
-    root_script(
-        "mounting a chroot",
-        MOUNT,
-        &[lower.join(":").as_ref(), dir.as_os_str(), root.as_os_str()],
-    )
-}
-
-/// Unmounts a root and all below it, where it is mounted.
-pub fn unmount(root: &Path) -> Result<(), Error> {
-    root_script("unmounting a chroot", UNMOUNT, &[root])
 }
