@@ -5,23 +5,27 @@
 //! QEMU, the mirror or a privilege is missing: that says nothing about hapkg.
 //! `VM_TEMPLATE=DIR` keeps the template there, or starts from it.
 
+mod vm_machine_support;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hapkg::recipe::suite::find;
 use hapkg::vm::Error;
 use hapkg::vm::accelerator;
-use hapkg::vm::bmc::{Behaviour, PASSWORD, USER};
 use hapkg::vm::image;
 use hapkg::vm::machine::Watchdog;
 use hapkg::vm::owner::Owner;
 use hapkg::vm::template::{Blank, Cluster, Link, Spec, Template};
+
+use vm_machine_support::cold::{formed, peers, shells};
+use vm_machine_support::hub::Hub;
+use vm_machine_support::power::{fenced, liars};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
@@ -117,137 +121,6 @@ fn spec(suite: &str, owner: &Owner) -> Result<Spec, Box<dyn std::error::Error>> 
         bmcs: true,
         append: String::new(),
     })
-}
-
-/// What a shell is for.
-fn shells(cluster: &Cluster) -> Done {
-    let shell = cluster.node("alpha")?.machine.shell();
-    assert_eq!(shell.succeed("hostname", SECOND)?, "alpha");
-    assert_eq!(shell.succeed("id -u; pwd", SECOND)?, "0\n/root");
-    let output = shell.script("echo out; echo err >&2; exit 7", SECOND)?;
-    assert_eq!(
-        (output.status, output.text(), output.errors()),
-        (7, "out".into(), "err".into())
-    );
-    assert_eq!(shell.run(&["/no/such"], SECOND)?.status, 127);
-    assert_eq!(shell.script("kill -9 $$", SECOND)?.status, 137);
-    assert_eq!(shell.feed(&["cat"], b"in\0put", SECOND)?.stdout, b"in\0put");
-    let start = Instant::now();
-    let late = shell.run(&["sleep", "1000"], SECOND / 2);
-    assert!(matches!(late, Err(Error::Timeout(_))), "{late:?}");
-    assert!(start.elapsed() < 30 * SECOND);
-    // A daemon left behind keeps nobody waiting.
-    shell.succeed("sleep 1000 & echo $!", 2 * SECOND)?;
-    let data: Vec<u8> = (0..3_000_000_u32)
-        .flat_map(u32::to_le_bytes)
-        .take(2_500_000)
-        .collect();
-    shell.push(&data, "/srv/deep/file", 0o640)?;
-    assert_eq!(shell.pull("/srv/deep/file")?, data);
-    assert_eq!(
-        shell.succeed("stat -c %a:%s /srv/deep/file", SECOND)?,
-        "640:2500000"
-    );
-    assert!(matches!(shell.pull("/no/such"), Err(Error::Guest(_))));
-    // Two at once: the long one does not hold the short one up.
-    thread::scope(|scope| -> Done {
-        let long = scope.spawn(|| shell.run(&["sleep", "5"], 10 * SECOND));
-        thread::sleep(SECOND / 5);
-        shell.run(&["true"], SECOND)?;
-        assert!(!long.is_finished());
-        assert!(long.join().unwrap()?.success());
-        Ok(())
-    })?;
-    println!("shell: commands, streams, timeouts and files");
-    Ok(())
-}
-
-/// Names, addresses, disks, and a clean console.
-fn peers(cluster: &Cluster) -> Done {
-    let states = cluster.on_all(|node| node.machine.shell().wait_booted(120 * SECOND))?;
-    assert_eq!(states, ["running", "running"]);
-    cluster.on_all(|node| {
-        let shell = node.machine.shell();
-        shell.succeed("ping -c 1 -W 5 alpha && ping -c 1 -W 5 beta", 10 * SECOND)?;
-        shell.succeed(
-            "cd /dev/disk/by-id && test -b virtio-data && test -b virtio-shared",
-            SECOND,
-        )?;
-        shell.succeed("test -c /dev/watchdog0 && udevadm settle", 5 * SECOND)?;
-        assert_eq!(node.machine.alarms()?, []);
-        Ok(())
-    })?;
-    let (alpha, beta) = (cluster.node("alpha")?, cluster.node("beta")?);
-    let shared = "/dev/disk/by-id/virtio-shared";
-    let write = format!("echo common >{shared}; sync");
-    alpha.machine.shell().succeed(&write, 5 * SECOND)?;
-    let read = format!("blockdev --flushbufs {shared}; head -c 6 {shared}");
-    assert_eq!(beta.machine.shell().succeed(&read, 5 * SECOND)?, "common");
-    // A carrier that goes is seen, and comes back.
-    let carrier = "cat /sys/class/net/enp0s8/carrier";
-    alpha.machine.link("ring0", false)?;
-    assert_eq!(
-        alpha
-            .machine
-            .shell()
-            .succeed(&format!("sleep 1; {carrier}"), 5 * SECOND)?,
-        "0"
-    );
-    alpha.machine.link("ring0", true)?;
-    assert_eq!(
-        alpha
-            .machine
-            .shell()
-            .succeed(&format!("sleep 1; {carrier}"), 5 * SECOND)?,
-        "1"
-    );
-    println!("peers: names, addresses, disks, carrier");
-    Ok(())
-}
-
-const COROSYNC: &str = "\
-totem {
-    version: 2
-    cluster_name: forks
-    transport: knet
-    crypto_cipher: aes256
-    crypto_hash: sha256
-}
-nodelist {
-    node {
-        ring0_addr: 192.0.2.11
-        name: alpha
-        nodeid: 1
-    }
-    node {
-        ring0_addr: 192.0.2.12
-        name: beta
-        nodeid: 2
-    }
-}
-quorum {
-    provider: corosync_votequorum
-    two_node: 1
-}
-logging {
-    to_syslog: yes
-}
-";
-
-/// Corosync and pacemaker of both nodes, as one cluster.
-fn formed(cluster: &Cluster) -> Done {
-    let start = Instant::now();
-    let key: Vec<u8> = (0..=255).collect();
-    cluster.on_all(|node| {
-        let shell = node.machine.shell();
-        shell.push(COROSYNC.as_bytes(), "/etc/corosync/corosync.conf", 0o644)?;
-        shell.push(&key, "/etc/corosync/authkey", 0o400)?;
-        shell.succeed("systemctl restart corosync pacemaker", 60 * SECOND)?;
-        let online = "until crm_mon -1 | grep -q 'Online: \\[ alpha beta \\]'; do sleep 1; done";
-        shell.succeed(online, 120 * SECOND)
-    })?;
-    println!("corosync and pacemaker formed: {:.1?}", start.elapsed());
-    Ok(())
 }
 
 /// A formed cluster does not notice that it was forked.
@@ -360,137 +233,6 @@ fn peers_answer(fork: &Cluster) -> Done {
     Ok(())
 }
 
-/// The real fence_ipmilan in a guest, and the real ipmitool on the host.
-fn fenced(fork: &Cluster, other: &Cluster) -> Done {
-    let (alpha, beta) = (fork.node("alpha")?, fork.node("beta")?);
-    let boot = alpha.machine.shell().ping(SECOND)?;
-    let agent = format!(
-        "fence_ipmilan -a {} -l {USER} -p {PASSWORD} -P -L ADMINISTRATOR",
-        fork.spec().bmc_address(0)
-    );
-    let shell = beta.machine.shell();
-    let status = shell.succeed(&format!("{agent} -o status"), 20 * SECOND)?;
-    assert!(status.contains("ON"), "{status}");
-    let start = Instant::now();
-    shell.succeed(&format!("{agent} -o off"), 30 * SECOND)?;
-    println!("fence_ipmilan -o off: {:.1?}", start.elapsed());
-    assert!(!alpha.machine.is_on());
-    assert!(matches!(
-        alpha.machine.shell().ping(SECOND),
-        Err(Error::Off(_))
-    ));
-    assert!(
-        other.node("alpha")?.machine.is_on(),
-        "the other fork's alpha was fenced"
-    );
-    let bmc = alpha.bmc.as_ref().ok_or("no BMC")?;
-    assert!(
-        bmc.calls()
-            .iter()
-            .any(|call| call.words.contains("set power 0")),
-        "{:?}",
-        bmc.calls()
-    );
-    assert!(ipmitool(bmc.port(), "status")?.contains("off"));
-    ipmitool(bmc.port(), "on")?;
-    let start = Instant::now();
-    let again = alpha.machine.shell().wait(60 * SECOND)?;
-    println!("power on by ipmitool, cold: {:.1?}", start.elapsed());
-    assert_ne!(boot.id, again.id);
-    assert_eq!(
-        alpha
-            .machine
-            .shell()
-            .succeed("hostname; cat /srv/deep/file | wc -c", 5 * SECOND)?,
-        "alpha\n2500000"
-    );
-    alpha.machine.reset()?;
-    let until = Instant::now() + 300 * SECOND;
-    while alpha.machine.shell().wait(60 * SECOND)?.id == again.id {
-        assert!(Instant::now() < until, "no other boot after a reset");
-    }
-    // A shutdown from inside ends QEMU: no power.
-    alpha
-        .machine
-        .shell()
-        .run(&["systemctl", "poweroff", "--force"], 5 * SECOND)
-        .ok();
-    alpha.machine.wait_off(60 * SECOND)?;
-    assert!(ipmitool(bmc.port(), "status")?.contains("off"));
-    Ok(())
-}
-
-fn liars(fork: &Cluster) -> Done {
-    let alpha = fork.node("alpha")?;
-    let bmc = alpha.bmc.as_ref().ok_or("no BMC")?;
-    bmc.behave(Behaviour::Refuse);
-    assert!(ipmitool(bmc.port(), "off").is_err());
-    bmc.behave(Behaviour::Lie);
-    ipmitool(bmc.port(), "off")?;
-    assert!(ipmitool(bmc.port(), "status")?.contains("off"));
-    assert!(alpha.machine.is_on());
-    bmc.behave(Behaviour::Hang);
-    assert!(ipmitool(bmc.port(), "status").is_err());
-    bmc.behave(Behaviour::Honest);
-    assert!(ipmitool(bmc.port(), "status")?.contains("on"));
-    alpha.machine.freeze()?;
-    assert!(matches!(
-        alpha.machine.shell().ping(SECOND / 5),
-        Err(Error::Timeout(_))
-    ));
-    alpha.machine.thaw()?;
-    alpha.machine.shell().ping(10 * SECOND)?;
-    rebooted(fork)?;
-    println!("bmc: refuses, lies, hangs; machine freezes");
-    Ok(())
-}
-
-/// A fork's RAM is only borrowed, and yet it boots anew in it.
-fn rebooted(fork: &Cluster) -> Done {
-    let shell = fork.node("beta")?.machine.shell();
-    let before = shell.ping(10 * SECOND)?;
-    shell
-        .run(&["systemctl", "reboot", "--force"], 10 * SECOND)
-        .ok();
-    let until = Instant::now() + 300 * SECOND;
-    while shell.wait(60 * SECOND)?.id == before.id {
-        assert!(Instant::now() < until, "no other boot");
-        thread::sleep(SECOND / 10);
-    }
-    assert_eq!(shell.succeed("hostname", SECOND)?, "beta");
-    Ok(())
-}
-
-fn ipmitool(port: u16, what: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let output = Command::new("ipmitool")
-        .args([
-            "-I",
-            "lanplus",
-            "-C",
-            "3",
-            "-H",
-            "127.0.0.1",
-            "-N",
-            "1",
-            "-R",
-            "2",
-        ])
-        .args(["-p", &port.to_string(), "-U", USER, "-P", PASSWORD])
-        .args(["chassis", "power", what])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| Error::program("ipmitool", &e))?;
-    let text = String::from_utf8_lossy(&output.stdout).to_lowercase();
-    if output.status.success() {
-        return Ok(text);
-    }
-    Err(format!(
-        "ipmitool {what}: {text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    )
-    .into())
-}
-
 /// Another process forks the template and is killed: nothing is left.
 fn killed(template: &Path, suite: &str) -> Done {
     let mut victim: Child = Command::new(std::env::current_exe()?)
@@ -547,54 +289,4 @@ fn users(dir: &Path) -> Vec<String> {
         .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
         .filter(|line| line.contains(&*dir.to_string_lossy()))
         .collect()
-}
-
-/// The simplest wire between machines: what one sends, all others get.
-struct Hub {
-    dir: PathBuf,
-    ports: Arc<Mutex<Vec<(String, UnixStream)>>>,
-}
-
-impl Hub {
-    fn new(dir: &Path) -> Result<Hub, Error> {
-        Ok(Hub {
-            dir: dir.to_path_buf(),
-            ports: Arc::default(),
-        })
-    }
-
-    fn port(&self, node: &str) -> Result<PathBuf, Error> {
-        let path = self.dir.join(node);
-        let listener = UnixListener::bind(&path)
-            .map_err(|e| Error::Environment(format!("{}: {e}", path.display())))?;
-        let (ports, node) = (Arc::clone(&self.ports), node.to_owned());
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let Ok(other) = stream.try_clone() else {
-                    return;
-                };
-                let mut all = ports.lock().unwrap();
-                all.retain(|(name, _)| *name != node);
-                all.push((node.clone(), other));
-                drop(all);
-                relay(stream, &node, &ports);
-            }
-        });
-        Ok(path)
-    }
-}
-
-fn relay(mut stream: UnixStream, node: &str, ports: &Mutex<Vec<(String, UnixStream)>>) {
-    let mut head = [0; 4];
-    while stream.read_exact(&mut head).is_ok() {
-        let mut frame = vec![0; usize::try_from(u32::from_be_bytes(head)).unwrap()];
-        if stream.read_exact(&mut frame).is_err() {
-            return;
-        }
-        for (name, port) in ports.lock().unwrap().iter_mut() {
-            if name != node {
-                let _ = port.write_all(&[&head, frame.as_slice()].concat());
-            }
-        }
-    }
 }

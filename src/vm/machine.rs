@@ -3,10 +3,10 @@
 mod args;
 mod console;
 mod disk;
+mod qemu;
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,9 +24,7 @@ use crate::vm::accelerator::Accelerator;
 use crate::vm::owner::Owner;
 use crate::vm::qmp::Qmp;
 use crate::vm::shell::Shell;
-
-/// QEMU connects to its sockets before anything else.
-const START: Duration = Duration::from_secs(30);
+use qemu::{START, accept, ignore_shared, listen, migrated, uri};
 
 /// What the emulated i6300esb watchdog does when nobody strokes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -366,65 +364,4 @@ fn running(qemu: &mut Option<Qemu>) -> bool {
         *qemu = None;
     }
     alive
-}
-
-fn listen(path: &Path) -> Result<UnixListener, Error> {
-    let _ = fs::remove_file(path);
-    let listener = UnixListener::bind(path).map_err(|e| Error::io("listening on", path, &e))?;
-    listener
-        .set_nonblocking(true)
-        .map_err(|e| Error::io("listening on", path, &e))?;
-    Ok(listener)
-}
-
-/// QEMU's connection, unless it has ended before.
-fn accept(listener: &UnixListener, child: &mut Child) -> Result<UnixStream, Error> {
-    let failed = |e: std::io::Error| Error::Environment(format!("waiting for QEMU: {e}"));
-    let start = Instant::now();
-    loop {
-        match listener.accept() {
-            Ok((stream, _)) => {
-                stream.set_nonblocking(false).map_err(failed)?;
-                return Ok(stream);
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(failed(error)),
-        }
-        if let Some(status) = child.try_wait().map_err(failed)? {
-            return Err(Error::Environment(format!("it ended with {status}")));
-        }
-        if start.elapsed() > START {
-            return Err(Error::Environment("it did not open its sockets".into()));
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn ignore_shared(qmp: &Qmp) -> Result<(), Error> {
-    let on = json!({ "capabilities": [{ "capability": "x-ignore-shared", "state": true }] });
-    qmp.execute("migrate-set-capabilities", &on).map(drop)
-}
-
-fn uri(state: &Path) -> String {
-    format!("file:{}", state.display())
-}
-
-/// Waits for the end of a migration in either direction.
-fn migrated(qmp: &Qmp) -> Result<(), Error> {
-    let start = Instant::now();
-    loop {
-        let answer = qmp.execute("query-migrate", &json!({}))?;
-        match answer["status"].as_str() {
-            Some("completed") => return Ok(()),
-            Some("failed" | "cancelled") => {
-                return Err(Error::Environment(format!("QEMU's state: {answer}")));
-            }
-            _ if start.elapsed() > 4 * START => {
-                return Err(Error::Environment(format!(
-                    "QEMU's state is still not there: {answer}"
-                )));
-            }
-            _ => thread::sleep(Duration::from_millis(5)),
-        }
-    }
 }
