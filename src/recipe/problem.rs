@@ -173,7 +173,7 @@ impl Diagnostic for Shown {
 
 /// Whether a character may reach a terminal, a control file or a script:
 /// no control characters, no invisible or direction-changing ones.
-pub(crate) fn is_printable(c: char) -> bool {
+pub(super) fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
     }

@@ -10,6 +10,7 @@ mod profile;
 mod raw;
 mod start;
 mod steps;
+mod takes;
 mod words;
 
 use std::collections::BTreeMap;
