@@ -15,6 +15,9 @@ use crate::trial::world::{Output, Power, Trouble};
 /// For a command of a scenario, before the stretch: an installation is one.
 const COMMAND: Duration = Duration::from_secs(600);
 
+/// A plain wait is not stretched more than this, however slow the guests are.
+const WAIT_STRETCH: f64 = 2.0;
+
 /// The nodes as one step names them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
@@ -94,7 +97,9 @@ impl Running<'_, '_> {
         match verb {
             Verb::Look => Ok(()),
             Verb::Wait(time) => {
-                let end = self.world.now() + self.stretched(*time);
+                // The daemons' own timers run at their usual pace.
+                let time = time.mul_f64(self.world.scale().min(WAIT_STRETCH));
+                let end = self.world.now() + time;
                 // Looked at meanwhile: two holders may be there for a moment.
                 while self.world.now() < end {
                     self.pause();
