@@ -18,6 +18,15 @@ const END: Duration = Duration::from_secs(120);
 const APPLY: Duration = Duration::from_secs(300);
 const COLLECT: Duration = Duration::from_secs(60);
 
+/// `apply` once more, when the run that a package's configuration has started
+/// is over: two at once refuse each other.
+pub(super) const AGAIN: &str = "\
+for i in $(seq 120); do
+    [ \"$(systemctl show -p ActiveState --value ubuntu-ha-setup.service)\" = activating ] || break
+    sleep 1
+done
+ubuntu-ha apply";
+
 /// What `apply` may write, and the CIB's configuration, as digests. Epochs
 /// count: a push that changes nothing is a change.
 const DIGEST: &str = "\
@@ -112,7 +121,7 @@ impl Running<'_, '_> {
                 Err(trouble) => Err(trouble),
             };
             let before = digest()?;
-            let done = self.world.run(node, "ubuntu-ha apply", "", APPLY);
+            let done = self.world.run(node, AGAIN, "", APPLY);
             let (exit, output) = match done {
                 Ok(done) => (done.status, format!("{}{}", done.stdout, done.stderr)),
                 Err(Trouble::Guest(why)) => (-1, why),

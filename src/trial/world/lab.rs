@@ -27,7 +27,7 @@ use crate::vm::shell::Shell;
 use crate::vm::template::{Blank, Cluster, Link, Spec, Template};
 
 /// Raised when the same input gives another start state than before.
-const LAYOUT: &str = "start 1";
+const LAYOUT: &str = "start 2";
 
 /// MiB of each node.
 const MEMORY: u32 = 1024;
@@ -385,7 +385,12 @@ impl Lab {
                 }
             }
         }
-        whole(&first, members.len())
+        whole(&first, members.len())?;
+        // Each node's own `apply` may still be looking whether all is well.
+        let ended = "while [ \"$(systemctl show -p ActiveState --value ubuntu-ha-setup.service)\" \
+                     = activating ]; do sleep 1; done";
+        cluster.on_all(|node| node.machine.shell().succeed(ended, FORM))?;
+        Ok(())
     }
 }
 
