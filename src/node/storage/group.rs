@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::host::Host;
 use super::super::problem::Failure;
 use super::Work;
 use super::check::{self, Standing};
@@ -18,6 +19,24 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// How long the node that makes it may take.
 const PATIENCE: Duration = Duration::from_secs(1800);
 const MADE: &str = "made";
+
+const LVMLOCKD: &str = "lvmlockd";
+const LOCK_UNIT: &str = "ubuntu-ha-dlm";
+/// dlm_controld(8) as its own unit has it, but without startup fencing: the
+/// other nodes have none running yet, and would be fenced for that. They hold
+/// nothing of a group that is only now made.
+const LOCK_MANAGER: [&str; 10] = [
+    "--quiet",
+    "--collect",
+    "--unit=ubuntu-ha-dlm",
+    "--service-type=notify",
+    "--property=ExecStartPre=modprobe dlm",
+    "--property=SendSIGKILL=no",
+    "dlm_controld",
+    "--foreground",
+    "--enable_startup_fencing",
+    "0",
+];
 
 /// Prepares the group: a shared one on the first node alone, any other on each
 /// node, one after the other.
@@ -117,9 +136,7 @@ fn make(
     };
     let done = fill(work, group, device, standing, filesystems, journal);
     let closed = close(work, group);
-    for service in started.iter().rev() {
-        let _ = work.host.run("systemctl", &["stop", service], LIMIT);
-    }
+    stop_locks(work.host, &started);
     done.and(closed)
 }
 
@@ -212,24 +229,31 @@ fn close(work: &Work<'_>, group: &Group<'_>) -> Result<(), Failure> {
 /// later. Names of what has to be stopped again.
 fn start_locks(work: &Work<'_>) -> Result<Vec<&'static str>, Failure> {
     let host = work.host;
-    let mut started: Vec<&'static str> = Vec::new();
-    let daemons = [
-        ("dlm", "dlm_tool", "status"),
-        ("lvmlockd", "lvmlockctl", "--info"),
+    // A killed run may have left it.
+    let mut started = vec![LOCK_UNIT];
+    let daemons: [(&str, &str, &str, &[&str]); 2] = [
+        ("dlm_tool", "status", "systemd-run", &LOCK_MANAGER),
+        ("lvmlockctl", "--info", "systemctl", &["start", LVMLOCKD]),
     ];
-    for (service, tool, question) in daemons {
+    for (tool, question, starter, args) in daemons {
         let done = host.run(tool, &[question], LIMIT)?;
         // dlm_tool exits with 0 when it has reached nobody.
         if done.success && !done.last_words().to_lowercase().contains("cannot connect") {
             continue;
         }
-        if let Err(failure) = host.must("systemctl", &["start", service], LIMIT) {
-            for other in started.iter().rev() {
-                let _ = host.run("systemctl", &["stop", other], LIMIT);
-            }
+        if let Err(failure) = host.must(starter, args, LIMIT) {
+            stop_locks(host, &started);
             return Err(failure);
         }
-        started.push(service);
+        if args.contains(&LVMLOCKD) {
+            started.push(LVMLOCKD);
+        }
     }
     Ok(started)
+}
+
+fn stop_locks(host: &Host, started: &[&str]) {
+    for service in started.iter().rev() {
+        let _ = host.run("systemctl", &["stop", service], LIMIT);
+    }
 }

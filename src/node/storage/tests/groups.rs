@@ -43,8 +43,8 @@ const DAEMONS: &str = r#"
 case "${0##*/} $*" in
 "dlm_tool status") grep -q 1 "$W/$ME.dlm" 2>/dev/null || echo "cannot connect to dlm_controld"; exit 0 ;;
 "lvmlockctl --info") exit 0 ;;
-"systemctl start dlm") echo 1 >"$W/$ME.dlm" ;;
-"systemctl stop dlm") echo 0 >"$W/$ME.dlm" ;;
+"systemd-run "*"--unit=ubuntu-ha-dlm "*"dlm_controld "*"--enable_startup_fencing 0") echo 1 >"$W/$ME.dlm" ;;
+"systemctl stop ubuntu-ha-dlm") echo 0 >"$W/$ME.dlm" ;;
 *) fail "unknown" ;;
 esac
 "#;
@@ -85,7 +85,7 @@ fn world() -> World {
         for program in ["vgcreate", "lvcreate", "vgchange", "lvchange"] {
             world.script(node, program, &[CHANGES]);
         }
-        for program in ["dlm_tool", "lvmlockctl", "systemctl"] {
+        for program in ["dlm_tool", "lvmlockctl", "systemctl", "systemd-run"] {
             world.script(node, program, &[DAEMONS]);
         }
         let mkfs = "[ -e \"$W/active\" ] || fail inactive\nexec /usr/sbin/mkfs.ext4 \"$@\"\n";
