@@ -14,6 +14,17 @@ use std::time::Duration;
 use super::fact::{Probe, Records};
 use super::scenario::Fault;
 
+/// Waits in a guest until no `apply` of `ubuntu-ha-setup.service` runs: two at
+/// once refuse each other. The unit is of `Type=exec`, so it is active while it
+/// works.
+pub(super) const SET_UP_IS_OVER: &str = "\
+for i in $(seq 600); do
+    case $(systemctl show -p ActiveState --value ubuntu-ha-setup.service) in
+    active | activating | deactivating) sleep 1 ;;
+    *) break ;;
+    esac
+done";
+
 pub use lab::{Lab, Sources, Stage, has_packages};
 pub use machines::Machines;
 

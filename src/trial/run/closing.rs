@@ -7,7 +7,7 @@ use super::Running;
 use crate::trial::event;
 use crate::trial::fact::{Applied, Facts, NodeFacts};
 use crate::trial::report::{Stopped, Trial};
-use crate::trial::world::{Power, Trouble};
+use crate::trial::world::{Power, SET_UP_IS_OVER, Trouble};
 
 /// Prints a journal's end.
 pub(super) const CURSOR: &str = "journalctl --quiet -n 0 --show-cursor | tail -n 1";
@@ -19,13 +19,10 @@ const APPLY: Duration = Duration::from_secs(300);
 const COLLECT: Duration = Duration::from_secs(60);
 
 /// `apply` once more, when the run that a package's configuration has started
-/// is over: two at once refuse each other.
-pub(super) const AGAIN: &str = "\
-for i in $(seq 120); do
-    [ \"$(systemctl show -p ActiveState --value ubuntu-ha-setup.service)\" = activating ] || break
-    sleep 1
-done
-ubuntu-ha apply";
+/// is over.
+pub(super) fn again() -> String {
+    format!("{SET_UP_IS_OVER}\nubuntu-ha apply")
+}
 
 /// What `apply` may write, and the CIB's configuration, as digests. Epochs
 /// count: a push that changes nothing is a change.
@@ -121,7 +118,7 @@ impl Running<'_, '_> {
                 Err(trouble) => Err(trouble),
             };
             let before = digest()?;
-            let done = self.world.run(node, AGAIN, "", APPLY);
+            let done = self.world.run(node, &again(), "", APPLY);
             let (exit, output) = match done {
                 Ok(done) => (done.status, format!("{}{}", done.stdout, done.stderr)),
                 Err(Trouble::Guest(why)) => (-1, why),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::trial::fact::{Probe, ProbeKind, Records};
 use crate::trial::observe::ASK;
-use crate::trial::run::closing::{AGAIN, CURSOR};
+use crate::trial::run::closing::{CURSOR, again};
 use crate::trial::scenario::{Fault, VIP};
 use crate::trial::world::{Output, Power, Trouble, World};
 
@@ -229,7 +229,7 @@ impl World for Fake {
         output.stdout = match shell {
             ASK => self.answer(node),
             CURSOR => "-- cursor: c\n".into(),
-            AGAIN => {
+            line if line == again() => {
                 self.applied += 1;
                 String::new()
             }

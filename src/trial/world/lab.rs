@@ -387,9 +387,7 @@ impl Lab {
         }
         whole(&first, members.len())?;
         // Each node's own `apply` may still be looking whether all is well.
-        let ended = "while [ \"$(systemctl show -p ActiveState --value ubuntu-ha-setup.service)\" \
-                     = activating ]; do sleep 1; done";
-        cluster.on_all(|node| node.machine.shell().succeed(ended, FORM))?;
+        cluster.on_all(|node| node.machine.shell().succeed(super::SET_UP_IS_OVER, FORM))?;
         Ok(())
     }
 }
