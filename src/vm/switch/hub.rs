@@ -75,6 +75,10 @@ impl Hub {
 
     fn turn(&mut self, state: &mut State) {
         let now = Instant::now();
+        // Before what comes in now, which must not overtake it.
+        for (direction, frame) in state.due(now) {
+            self.deliver(direction, frame, state);
+        }
         for index in 0..self.ports.len() {
             self.accept(index, state);
             let mut frames = Vec::new();
@@ -86,9 +90,6 @@ impl Hub {
             if !alive {
                 self.disconnect(index, state);
             }
-        }
-        for (direction, frame) in state.due(now) {
-            self.deliver(direction, frame, state);
         }
         for index in 0..self.ports.len() {
             let link = self.ports[index].link.as_mut();
