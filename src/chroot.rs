@@ -14,7 +14,9 @@ mod trial;
 use std::fmt;
 use std::time::Duration;
 
+pub(crate) use base::hash;
 pub use base::{Base, base, chosen_mirror};
+pub(crate) use host::remove_tree;
 pub use host::{as_root, cache_dir};
 pub use trial::{Network, Trial};
 

@@ -381,9 +381,11 @@ fn follow(stream: Option<impl std::io::Read>, progress: &dyn Fn(&str)) -> String
     kept
 }
 
-fn hash(parts: &[&str]) -> String {
+/// A short digest that tells its parts apart, for a name in the cache.
+pub fn hash<S: AsRef<str>>(parts: &[S]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
+        let part = part.as_ref();
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }

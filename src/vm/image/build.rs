@@ -5,12 +5,10 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
-use sha2::{Digest, Sha256};
-
 use super::Image;
 use super::store::{hold, images, locked};
 use crate::atomic;
-use crate::chroot::{self, Base, Network, Trial, as_root};
+use crate::chroot::{self, Base, Network, Trial, as_root, hash, remove_tree};
 use crate::recipe::suite::{Family, Suite};
 use crate::vm::Error;
 
@@ -105,11 +103,11 @@ pub fn build(suite: &Suite, packages: &[&str], progress: &dyn Fn(&str)) -> Resul
     if !dir.is_dir() {
         progress(&format!("making a {} disk", suite.name));
         let partial = dir.with_extension("partial");
-        remove(&partial)?;
+        remove_tree(&partial)?;
         make_dir(&partial)?;
         let made = make(&base, &partial, progress);
         if let Err(error) = made {
-            remove(&partial)?;
+            remove_tree(&partial)?;
             return Err(error);
         }
         atomic::rename(&partial, &dir).map_err(|e| Error::Environment(e.to_string()))?;
@@ -240,38 +238,6 @@ fn make_dir(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(|e| Error::io("making", path, &e))
 }
 
-/// Takes away what a killed run left: a part of it is root's.
-fn remove(path: &Path) -> Result<(), Error> {
-    if !path.exists() {
-        return Ok(());
-    }
-    let done = as_root("rm")
-        .args(["-rf", "--one-file-system", "--"])
-        .arg(path)
-        .output()
-        .map_err(|e| Error::program("rm", &e))?;
-    if done.status.success() {
-        return Ok(());
-    }
-    Err(Error::Environment(format!(
-        "removing {}: {}",
-        path.display(),
-        String::from_utf8_lossy(&done.stderr).trim_end()
-    )))
-}
-
-fn hash(parts: &[String]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.len().to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::{FILES, hash};
@@ -282,10 +248,7 @@ mod tests {
         let mut changed = parts.clone();
         changed[0].push(' ');
         assert_ne!(hash(&parts), hash(&changed));
-        assert_ne!(
-            hash(&["ab".into(), "c".into()]),
-            hash(&["a".into(), "bc".into()])
-        );
+        assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
     }
 
     #[test]

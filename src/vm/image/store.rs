@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Image;
-use crate::chroot::{as_root, cache_dir};
+use crate::chroot::{cache_dir, remove_tree};
 use crate::vm::Error;
 
 /// An image in the cache.
@@ -122,7 +122,7 @@ pub fn prune(age: Duration) -> Result<Vec<Stored>, Error> {
         if stored.unused < age || turn.try_lock().is_err() || mark.try_lock().is_err() {
             continue;
         }
-        remove(&stored.dir)?;
+        remove_tree(&stored.dir)?;
         let _ = fs::remove_file(stored.dir.with_extension("use"));
         gone.push(stored);
     }
@@ -131,27 +131,10 @@ pub fn prune(age: Duration) -> Result<Vec<Stored>, Error> {
         let path = entry.map_err(failed)?.path();
         let partial = path.extension().is_some_and(|end| end == "partial");
         if partial && open(&path.with_extension("lock"))?.try_lock().is_ok() {
-            remove(&path)?;
+            remove_tree(&path)?;
         }
     }
     Ok(gone)
-}
-
-/// A killed run's half image holds files of root.
-fn remove(path: &Path) -> Result<(), Error> {
-    let done = as_root("rm")
-        .args(["-rf", "--one-file-system", "--"])
-        .arg(path)
-        .output()
-        .map_err(|e| Error::program("rm", &e))?;
-    if done.status.success() {
-        return Ok(());
-    }
-    Err(Error::Environment(format!(
-        "removing {}: {}",
-        path.display(),
-        String::from_utf8_lossy(&done.stderr).trim_end()
-    )))
 }
 
 fn size(dir: &Path) -> u64 {
