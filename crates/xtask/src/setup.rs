@@ -29,6 +29,7 @@ const BUILD: &[(&str, Option<&str>)] = &[
     ("gpgv", None),
     ("libc6-dev", None),
     ("mmdebstrap", Some("1.4")),
+    ("mount", None),
     ("ubuntu-keyring", None),
     ("xz-utils", None),
 ];
