@@ -85,8 +85,12 @@ impl Mounted {
             if let Some(mut stderr) = holder.stderr.take() {
                 let _ = stderr.read_to_string(&mut why);
             }
+            let remedy = match why.contains("propagation") {
+                true => "where hapkg runs in a chroot itself, bind-mount that on itself first",
+                false => "this needs root, or sudo, on a kernel with overlayfs",
+            };
             return Err(Error::Environment(format!(
-                "mounting a chroot failed: {}; this needs root, or sudo, on a kernel with overlayfs",
+                "mounting a chroot failed: {}; {remedy}",
                 tail(&why, 5)
             )));
         };
@@ -103,7 +107,8 @@ impl Mounted {
         command
             .args(["--pdeathsig", "KILL", "timeout", "--foreground", "-s"])
             .args(["KILL", TIMEOUT_SECONDS, "setpriv", "--pdeathsig", "KILL"])
-            .args(["nsenter", &self.namespace()])
+            .arg("nsenter")
+            .args(self.namespace())
             .args(["unshare", "--pid", "--fork", "--kill-child", "--mount"])
             .arg(format!("--mount-proc={}", self.root.join("proc").display()));
         if network == Network::Off {
@@ -130,7 +135,7 @@ impl Mounted {
     ) -> Result<(), Error> {
         let mut command = as_root("nsenter");
         command
-            .arg(self.namespace())
+            .args(self.namespace())
             .args(["sh", "-euc", script, "sh"])
             .args(args);
         let output = finish(command.stdin(Stdio::null()), "nsenter")?;
@@ -160,8 +165,13 @@ impl Mounted {
         let _ = self.holder.wait();
     }
 
-    fn namespace(&self) -> String {
-        format!("--mount=/proc/{}/ns/mnt", self.pid)
+    /// With the holder's root: the namespace's own is another one where we
+    /// run in a chroot ourselves.
+    fn namespace(&self) -> [String; 2] {
+        [
+            format!("--mount=/proc/{}/ns/mnt", self.pid),
+            format!("--root=/proc/{}/root", self.pid),
+        ]
     }
 }
 
