@@ -10,4 +10,5 @@ pub mod run;
 pub mod scenario;
 pub mod schedule;
 pub mod select;
+pub mod stub;
 pub mod world;

@@ -89,6 +89,9 @@ pub trait World {
 
     fn power(&self, node: &str) -> Power;
 
+    /// Address of the node's management controller, where it has one.
+    fn bmc(&self, node: &str) -> Option<String>;
+
     /// Runs a shell script as root, with `input` on stdin.
     ///
     /// # Errors

@@ -111,7 +111,13 @@ fn debhelper(directory: &Path, package: &debcrate::BinaryPackage) -> ReadDeb {
     fs::write(debian.join("compat"), "13\n").unwrap();
     run(directory, "dh_gencontrol", &[]);
     run(directory, "dh_md5sums", &[]);
-    let build = ["--root-owner-group", "-Zxz", "-b", "debian/hello", "hello.deb"];
+    let build = [
+        "--root-owner-group",
+        "-Zxz",
+        "-b",
+        "debian/hello",
+        "hello.deb",
+    ];
     run(directory, "dpkg-deb", &build);
     let archive = fs::read(directory.join("hello.deb")).unwrap();
     read_deb_within(&archive, 1 << 20).unwrap()

@@ -58,7 +58,7 @@ pub fn agents(world: &World, suite: &Suite, progress: Progress) -> Result<Base, 
     let mut packages = packages(&world.new, suite)?;
     packages.retain(|package| package.get("Package") == Some("ubuntu-ha-resource-agents"));
     let mut wanted = foreign(&packages, "Depends");
-    wanted.extend(names(&stub::depends()?));
+    wanted.extend(stub::depends()?);
     let script = format!(
         "export DEBIAN_FRONTEND=noninteractive
 apt-get install -q -y --no-install-recommends {} iproute2 libxml2-utils

@@ -206,6 +206,10 @@ impl World for Fake {
         1.0
     }
 
+    fn bmc(&self, _: &str) -> Option<String> {
+        None
+    }
+
     fn accelerator(&self) -> String {
         "a fake".into()
     }

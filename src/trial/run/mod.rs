@@ -272,10 +272,13 @@ impl Running<'_, '_> {
         if let Some(why) = self.not_up() {
             return Some(why);
         }
-        for expectation in [
+        // Of another tool's cluster only the service is known.
+        let ours = self.course.start.formed_by != FormedBy::Script;
+        let standing = [
             Expectation::Online(Nodes::All),
             Expectation::Quorum(Nodes::All),
-        ] {
+        ];
+        for expectation in standing.into_iter().filter(|_| ours) {
             if let judge::Holds::NotYet(why) | judge::Holds::Never(why) =
                 judge::judge(&expectation, &context)
             {

@@ -224,7 +224,6 @@ impl Running<'_, '_> {
                 last_words(done)
             )])
         };
-        let token = "ubuntu-ha token $HAPKG_JOINING";
         let addresses = "ip -o -4 addr show scope global | awk '{print $4}' | cut -d/ -f1";
         let done = self.world.run(node, addresses, "", COMMAND).map_err(told)?;
         let words: Vec<&str> = done.stdout.split_whitespace().collect();
@@ -235,7 +234,11 @@ impl Running<'_, '_> {
             .copied()
             .collect::<Vec<_>>()
             .join(" ");
-        let shell = token.replace("$HAPKG_JOINING", &format!("{node} {mine}"));
+        let ipmi = match self.world.bmc(node) {
+            Some(address) => format!(" --ipmi {address}"),
+            None => String::new(),
+        };
+        let shell = format!("ubuntu-ha token {node} {mine}{ipmi}");
         let done = self.world.run(&member, &shell, "", COMMAND).map_err(told)?;
         if done.status != 0 {
             return Err(failed("`ubuntu-ha token`", &done));

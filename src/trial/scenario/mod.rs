@@ -74,6 +74,8 @@ pub struct Start {
     /// Packages of the suite beside those that the role depends on.
     pub packages: Option<Vec<String>>,
     pub prepare: Option<Vec<String>>,
+    /// For the first node; with [`FormedBy::Script`].
+    pub script: Option<String>,
 }
 
 impl Start {

@@ -69,6 +69,8 @@ pub enum FormedBy {
     Token,
     /// The role's packages are on offer, and nothing is installed.
     Nothing,
+    /// Another tool, called by a shell script: for comparison.
+    Script,
 }
 
 /// What fences the nodes.
@@ -116,6 +118,8 @@ pub(super) struct Start {
     pub packages: Option<Vec<String>>,
     /// Shell for every node before the cluster is formed.
     pub prepare: Option<Vec<String>>,
+    /// Shell for the first node, which forms the cluster.
+    pub script: Option<String>,
 }
 
 /// What the client on the switch does the whole time.

@@ -8,10 +8,11 @@ use super::words;
 use super::{Client, Start};
 use crate::recipe::document::{Step as Place, at};
 use crate::recipe::suggest;
+use crate::trial::stub;
 
 /// Where records are written unless a scenario says otherwise.
 const RECORDS_PORT: u16 = 7007;
-const STUBS: [&str; 1] = ["eucalyptus"];
+const STUBS: [&str; 1] = [stub::EUCALYPTUS];
 
 /// The checked state before the first step.
 pub(super) fn start(checker: &mut Checker, raw: &RawStart) -> Start {
@@ -27,6 +28,19 @@ pub(super) fn start(checker: &mut Checker, raw: &RawStart) -> Start {
         );
     }
     let formed_by = raw.formed_by.unwrap_or_default();
+    match (&raw.script, formed_by == FormedBy::Script) {
+        (None, true) => checker.value(
+            at!["start", "formed-by"],
+            "there is no script",
+            "write script = \"...\", shell for the first node",
+        ),
+        (Some(_), false) => checker.value(
+            at!["start", "script"],
+            "the script is run by no one",
+            "write formed-by = \"script\"",
+        ),
+        _ => {}
+    }
     let sbd = matches!(raw.fencing, Some(Fencing::SbdDisk | Fencing::Watchdog));
     if sbd && raw.watchdog == Some(false) {
         checker.value(
@@ -113,6 +127,7 @@ pub(super) fn start(checker: &mut Checker, raw: &RawStart) -> Start {
         stubs: raw.stubs.clone(),
         packages: raw.packages.clone(),
         prepare: raw.prepare.clone(),
+        script: raw.script.clone(),
     }
 }
 

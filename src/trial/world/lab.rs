@@ -18,6 +18,7 @@ use crate::recipe::suite::Suite;
 use crate::render::installer;
 use crate::trial::run::Course;
 use crate::trial::scenario::{Fencing, FormedBy, NODE_NAMES};
+use crate::trial::stub;
 use crate::vm::accelerator::{self, Accelerator};
 use crate::vm::bmc::{PASSWORD, USER};
 use crate::vm::image::{self, Image};
@@ -27,7 +28,7 @@ use crate::vm::shell::Shell;
 use crate::vm::template::{Blank, Cluster, Link, Spec, Template};
 
 /// Raised when the same input gives another start state than before.
-const LAYOUT: &str = "start 2";
+const LAYOUT: &str = "start 3";
 
 /// MiB of each node.
 const MEMORY: u32 = 1024;
@@ -210,6 +211,9 @@ impl Lab {
         if matches!(start.fenced_by(), Fencing::SbdDisk | Fencing::Watchdog) {
             wanted.extend(["sbd".to_string(), "fence-agents-sbd".to_string()]);
         }
+        if start.stubs.is_some() {
+            wanted.extend(stub::depends().map_err(spoilt)?);
+        }
         wanted.sort();
         wanted.dedup();
         let key = (suite.name.to_string(), wanted.clone());
@@ -314,15 +318,28 @@ impl Lab {
     ) -> Result<(), Trouble> {
         let start = &course.start;
         let members = start.members();
+        let stubs: Vec<stub::Deb> = match start.stubs.as_deref() {
+            None | Some([]) => Vec::new(),
+            Some(_) => vec![stub::eucalyptus().map_err(spoilt)?],
+        };
         say("giving the packages to the nodes");
         cluster.on_all(|node| {
             let shell = node.machine.shell();
             shell.push(archive, &format!("{}.tar", repository::PLACE), 0o644)?;
             shell.succeed(&repository::shell(suite), INSTALL)?;
-            let first = node.machine.name() == members[0];
+            for deb in &stubs {
+                let place = format!("/root/{}", deb.name);
+                shell.push(&deb.data, &place, 0o644)?;
+                shell.succeed(&format!("dpkg -i {place} && rm {place}"), INSTALL)?;
+            }
+            let name = node.machine.name();
+            // Who joins by a token has no answers of the cluster's.
+            let forms = match start.formed_by {
+                FormedBy::Token => name == members[0],
+                _ => members.contains(&name),
+            };
             for plan in plans {
-                // Only the first one forms where the others join by a token.
-                let text: String = match start.formed_by == FormedBy::Token && !first {
+                let text: String = match !forms {
                     true => (plan.preseed.lines())
                         .filter(|line| !line.starts_with("ubuntu-ha-node"))
                         .map(|line| format!("{line}\n"))
@@ -339,8 +356,15 @@ impl Lab {
             }
             Ok(())
         })?;
-        if start.formed_by == FormedBy::Nothing {
-            return Ok(());
+        match (start.formed_by, &start.script) {
+            (FormedBy::Nothing, _) => return Ok(()),
+            (FormedBy::Script, Some(script)) => {
+                say("forming the cluster by the scenario's script");
+                let first = cluster.node(members[0])?.machine.shell();
+                first.succeed(script, INSTALL + FORM)?;
+                return Ok(());
+            }
+            _ => {}
         }
         let names: Vec<String> = plans
             .iter()
@@ -390,6 +414,10 @@ impl Lab {
         cluster.on_all(|node| node.machine.shell().succeed(super::SET_UP_IS_OVER, FORM))?;
         Ok(())
     }
+}
+
+fn spoilt(error: debcrate::Error) -> Trouble {
+    Trouble::Environment(format!("the stub's package: {error}"))
 }
 
 /// The service that keeps the client's records; it runs on every node and

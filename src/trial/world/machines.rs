@@ -138,6 +138,12 @@ impl World for Machines {
         }
     }
 
+    fn bmc(&self, node: &str) -> Option<String> {
+        let spec = self.cluster.spec();
+        let place = spec.nodes.iter().position(|name| name == node)?;
+        spec.bmcs.then(|| spec.bmc_address(place).to_string())
+    }
+
     fn run(
         &mut self,
         node: &str,
@@ -217,7 +223,7 @@ impl World for Machines {
                     self.machine(node)?.link(card, false)?;
                 }
             }
-            Fault::FenceDevice { node, manner } => self.bmc(
+            Fault::FenceDevice { node, manner } => self.behave(
                 node,
                 match manner {
                     Manner::Dead | Manner::Hangs => Behaviour::Hang,
@@ -271,7 +277,7 @@ impl World for Machines {
                     }
                 }
             }
-            Fault::FenceDevice { node, .. } => self.bmc(node, Behaviour::Honest)?,
+            Fault::FenceDevice { node, .. } => self.behave(node, Behaviour::Honest)?,
             Fault::Reset { .. } | Fault::Kill { .. } => {}
             _ => {
                 let node = fault.nodes().first().map(|node| node.to_string());
@@ -328,7 +334,7 @@ impl World for Machines {
 }
 
 impl Machines {
-    fn bmc(&self, node: &str, behaviour: Behaviour) -> Result<(), Trouble> {
+    fn behave(&self, node: &str, behaviour: Behaviour) -> Result<(), Trouble> {
         match &self.cluster.node(node)?.bmc {
             Some(bmc) => bmc.behave(behaviour),
             None => return Err(Trouble::Environment(format!("{node} has no BMC"))),
