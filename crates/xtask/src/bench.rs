@@ -1,6 +1,7 @@
 //! `cargo xtask bench build`: what hapkg's speed is, beside the tools that
-//! make the same package.
+//! make the same package. `bench vm` is in [`machines`].
 
+pub mod machines;
 mod rivals;
 mod whole;
 

@@ -76,6 +76,8 @@ struct Test {
 enum Bench {
     /// hapkg beside dpkg-deb, equivs-build and cargo-deb.
     Build,
+    /// A forked cluster beside one that is booted and formed; needs dist/.
+    Vm,
 }
 
 fn main() -> ExitCode {
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Command::Bench { what: Bench::Build } => bench::build().map(|()| ExitCode::SUCCESS),
+        Command::Bench { what: Bench::Vm } => bench::machines::run().map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|stop| {
         eprintln!("xtask: {stop}");

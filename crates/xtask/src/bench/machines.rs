@@ -1,0 +1,124 @@
+//! `cargo xtask bench vm`: a cluster forked from a template beside the same
+//! cluster booted and formed.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{middle, verdict};
+use crate::host::{fresh_dir, root, say, show};
+use crate::stop::{During, Stop};
+use crate::{setup, world};
+
+const ROLE: &str = "vip";
+const SUITE: &str = "noble";
+/// The scenario that only waits for the start state.
+const SCENARIO: &str = "serves";
+
+const FORKS: usize = 10;
+const COLD: usize = 2;
+
+/// From the command to start until the address is served, with both shells
+/// answering and quorum.
+struct Start {
+    /// Until the machines' shells answered; cold: also the packages.
+    machines: Duration,
+    served: Duration,
+}
+
+/// Runs both and prints them.
+///
+/// # Errors
+/// `Environment`: no QEMU; `Failed`: a cluster did not come to serve.
+pub fn run() -> Result<(), Stop> {
+    setup::tests()?;
+    let hapkg = world::release_hapkg()?;
+    if !root().join("dist/apt/dists").is_dir() {
+        return Err(Stop::environment("no packages in dist/: run ./x build"));
+    }
+    let scratch = root().join("target/xtask/bench-vm");
+    fresh_dir(&scratch)?;
+    // The template is made by the first trial, which is counted without it.
+    let (forks, by) = trials(&hapkg, &scratch.join("forked"), FORKS, &[])?;
+    let (cold, _) = trials(&hapkg, &scratch.join("cold"), COLD, &["--no-snapshot"])?;
+    println!("Two nodes of {ROLE} on {SUITE}, under {by}, median of {FORKS} and {COLD}:");
+    let median =
+        |starts: &[Start], pick: fn(&Start) -> Duration| middle(starts.iter().map(pick).collect());
+    let mut served = Vec::new();
+    for (what, starts) in [("forked", &forks), ("cold: booted and formed", &cold)] {
+        let all = median(starts, |start| start.served);
+        println!(
+            "  {what:<24} {:>8.2} s until the shells answer, {:>8.2} s until the address is served",
+            median(starts, |start| start.machines).as_secs_f64(),
+            all.as_secs_f64()
+        );
+        served.push(all);
+    }
+    let (forked, cold) = (served[0], served[1]);
+    println!(
+        "  {:.1} times cheaper",
+        cold.as_secs_f64() / forked.as_secs_f64()
+    );
+    verdict("at most 2 s", forked <= Duration::from_secs(2));
+    verdict("40 times cheaper", cold >= forked * 40);
+    Ok(())
+}
+
+fn trials(
+    hapkg: &Path,
+    report: &Path,
+    times: usize,
+    more: &[&str],
+) -> Result<(Vec<Start>, String), Stop> {
+    say(&format!("{times} starts {}", more.join(" ")));
+    let mut command = Command::new(hapkg);
+    command
+        .current_dir(root())
+        .args(["test", ROLE, "--suite", SUITE, "--scenario", SCENARIO])
+        .args(["--repeat", &times.to_string(), "--report"])
+        .arg(report)
+        .args(more);
+    show(&mut command)?;
+    let file = report.join("report.json");
+    let text = std::fs::read_to_string(&file).during(format_args!("reading {}", file.display()))?;
+    let value: Value = serde_json::from_str(&text)
+        .map_err(|e| Stop::failed(format!("{}: {e}", file.display())))?;
+    read(&value).ok_or_else(|| Stop::failed(format!("{}: no starts in it", file.display())))
+}
+
+fn read(report: &Value) -> Option<(Vec<Start>, String)> {
+    let trials = report["trials"].as_array()?;
+    let starts: Option<Vec<Start>> = trials.iter().map(start).collect();
+    let by = trials.first()?["accelerator"].as_str()?.to_string();
+    Some((starts?, by))
+}
+
+fn start(trial: &Value) -> Option<Start> {
+    let machines = Duration::from_millis(trial["start"].as_u64()?);
+    let settled = trial["steps"].get(0)?["from"].as_u64()?;
+    Some(Start {
+        machines,
+        served: machines + Duration::from_millis(settled),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::read;
+
+    #[test]
+    fn a_start_ends_where_the_first_step_begins() {
+        let report = json!({ "trials": [
+            { "start": 600, "accelerator": "TCG", "steps": [{ "from": 900 }] },
+        ]});
+        let (starts, by) = read(&report).unwrap();
+        assert_eq!(by, "TCG");
+        assert_eq!(starts[0].machines.as_millis(), 600);
+        assert_eq!(starts[0].served.as_millis(), 1500);
+        assert!(read(&json!({ "trials": [{ "start": 600, "steps": [] }] })).is_none());
+    }
+}
