@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::recipe::model::{Kind, Recipe};
 use crate::recipe::view::package_name;
 
+use super::text::line;
 use super::{Error, templates};
 
 pub use lint::lint_desc;
@@ -40,7 +41,7 @@ pub fn tasks(roles: &[Recipe]) -> Vec<Task> {
                 &tasksel.title,
             ]
             .into_iter()
-            .find(|text| !text.trim().is_empty())?;
+            .find(|text| !line(text).is_empty())?;
             Some(Task {
                 name: package_name(&recipe.role.name),
                 parent: Some(PARENT),
@@ -119,6 +120,12 @@ mod tests {
     }
 
     #[test]
+    fn a_text_of_control_characters_alone_is_none() {
+        let text = desc(&tasks(&[role("vip", "Virtual IP", "\u{e}")])).unwrap();
+        assert!(text.contains("Description: Virtual IP\n d\n"), "{text}");
+    }
+
+    #[test]
     fn no_task_is_an_empty_file() {
         assert!(tasks(&[]).is_empty());
     }
@@ -126,7 +133,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_title_or_text_breaks_the_file(title in "(?s).{1,60}", text in "(?s).{0,200}") {
-            prop_assume!(!crate::render::text::line(&title.replace(['\\', '$'], "")).is_empty());
+            prop_assume!(!line(&title.replace(['\\', '$'], "")).is_empty());
             let tasks = tasks(&[role("vip", &title, &text), role("drbd", "Storage", "d")]);
             let text = desc(&tasks).map_err(|e| TestCaseError::fail(e.to_string()))?;
             prop_assert_eq!(text.matches("\n\n").count(), tasks.len() - 1);

@@ -37,6 +37,7 @@ const BUILD: &[(&str, Option<&str>)] = &[
 /// What the tests run on the host beside it, apart from [`AGENT_TOOLS`].
 const TESTS: &[(&str, Option<&str>)] = &[
     ("cpio", None),
+    ("curl", None),
     ("debconf", None),
     ("debhelper", None),
     ("dpkg-dev", None),
@@ -46,11 +47,13 @@ const TESTS: &[(&str, Option<&str>)] = &[
     ("groff", None),
     ("libxml2-utils", None),
     ("lintian", None),
+    ("lvm2", None),
     ("openssl", None),
     ("pacemaker-cli-utils", None),
     ("po-debconf", None),
     ("python3", None),
     ("shellcheck", None),
+    ("xfsprogs", None),
 ];
 
 /// What virtual machines need on the host. QEMU maps a template's RAM
