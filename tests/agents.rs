@@ -470,6 +470,7 @@ fn ocf_tester_finds_nothing() {
                 }
             }
         }
+        tester.env("EUCA_LIB", place.path());
         let output = tester.arg(place.path().join(agent)).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).to_string();
         assert!(output.status.success(), "{agent}: {text}{output:?}");

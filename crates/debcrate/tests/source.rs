@@ -114,8 +114,10 @@ fn put(directory: &Path, (name, data): &(String, Vec<u8>)) {
 /// Names of the fields, and the values of those that hold no checksums.
 fn comparable(text: &str) -> Vec<(String, String)> {
     let paragraphs = debcrate::parse_paragraphs(text).unwrap();
+    // Ubuntu's dpkg has a profile by default, and notes it.
     let fields = paragraphs[0].iter();
     fields
+        .filter(|(name, _)| *name != "Built-For-Profiles")
         .map(|(name, value)| match name {
             "Files" | "Checksums-Md5" | "Checksums-Sha1" | "Checksums-Sha256" => {
                 (name.to_owned(), String::new())

@@ -97,8 +97,6 @@ pub fn run(directory: &Path, program: &str, arguments: &[&str]) -> String {
         .current_dir(directory)
         .env("LC_ALL", "C.UTF-8")
         .env("TZ", "UTC")
-        // Ubuntu's dpkg has a profile by default, and notes it.
-        .env("DEB_BUILD_PROFILES", "")
         .output()
         .unwrap_or_else(|error| panic!("environment: cannot run {program}: {error}"));
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
