@@ -17,7 +17,8 @@ const fn ms(milliseconds: u64) -> Duration {
 }
 
 /// A node that has the address while `up`. Servers listen on port 7 and
-/// acknowledge records, they drop the connection after every tenth.
+/// acknowledge records, they drop the connection after every tenth; one on
+/// port 80 answers every request with `page`.
 struct Host {
     mac: Mac,
     up: bool,
@@ -27,6 +28,9 @@ struct Host {
     servers: Vec<SocketHandle>,
     text: String,
     stored: Vec<u64>,
+    web: SocketHandle,
+    request: String,
+    page: &'static str,
 }
 
 impl Host {
@@ -41,6 +45,7 @@ impl Host {
             .map(|_| sockets.add(tcp::Socket::new(buffer(), buffer())))
             .collect();
         let (text, stored) = (String::new(), Vec::new());
+        let web = sockets.add(tcp::Socket::new(buffer(), buffer()));
         Self {
             mac,
             up: false,
@@ -50,6 +55,9 @@ impl Host {
             servers,
             text,
             stored,
+            web,
+            request: String::new(),
+            page: "",
         }
     }
 
@@ -79,8 +87,30 @@ impl Host {
         for server in self.servers.clone() {
             self.serve(server);
         }
+        self.answer();
         self.iface.poll(time, &mut self.wire, &mut self.sockets);
         std::mem::take(&mut self.wire.sent)
+    }
+
+    fn answer(&mut self) {
+        let socket: &mut tcp::Socket = self.sockets.get_mut(self.web);
+        if !socket.is_open() {
+            self.request.clear();
+            socket.listen(80).unwrap();
+        }
+        let mut bytes = [0; 256];
+        while let Ok(length @ 1..) = socket.recv_slice(&mut bytes) {
+            self.request += std::str::from_utf8(&bytes[..length]).unwrap();
+        }
+        if self.request.ends_with("\r\n\r\n") {
+            assert!(
+                self.request
+                    .starts_with("GET /state HTTP/1.1\r\nHost: 192.0.2.100\r\n")
+            );
+            self.request.clear();
+            socket.send_slice(self.page.as_bytes()).unwrap();
+            socket.close();
+        }
     }
 
     fn serve(&mut self, server: SocketHandle) {
@@ -201,6 +231,40 @@ fn an_address_that_moves_is_followed_by_its_announcement() {
             .any(|probe| probe.outcome == Outcome::Refused)
     );
     assert!(refused.iter().all(|probe| !probe.is_good()));
+}
+
+#[test]
+fn a_page_is_there_when_its_status_says_so() {
+    let mut world = World::new();
+    world.hosts[0].up = true;
+    let id = world.watch(Question::Get(80, "/state".into()));
+    for (page, good) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes", true),
+        ("HTTP/1.1 503 Service Unavailable\r\n\r\n", false),
+        ("SSH-2.0-x\r\n", false),
+    ] {
+        world.hosts[0].page = page;
+        // What was under way is over before the next page.
+        world.run(ms(1500));
+        let from = world.now;
+        world.run(ms(1500));
+        let probes = world.engine.watches[id].probes();
+        let asked: Vec<&Probe> = (probes.iter())
+            .filter(|probe| probe.at >= from && probe.outcome != Outcome::Refused)
+            .collect();
+        assert!(!asked.is_empty(), "{page}: {probes:?}");
+        assert!(
+            asked.iter().all(|probe| probe.is_good() == good),
+            "{page}: {asked:?}"
+        );
+        if good {
+            let body = Outcome::Http {
+                status: 200,
+                body: "yes".into(),
+            };
+            assert_eq!(asked[0].outcome, body);
+        }
+    }
 }
 
 #[test]
