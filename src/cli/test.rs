@@ -59,6 +59,9 @@ pub struct Args {
     /// Boot and form every cluster anew instead of forking a template.
     #[arg(long)]
     no_snapshot: bool,
+    /// End at the first trial that does not pass.
+    #[arg(long)]
+    fail_fast: bool,
     /// Leave the cluster of the last trial up and give a shell to its nodes.
     #[arg(long)]
     keep: bool,
@@ -141,7 +144,7 @@ fn all(
     };
     let total: usize = chosen.iter().map(|one| usize::from(one.repeat)).sum();
     let mut last: Option<Stage> = None;
-    for one in chosen {
+    'trials: for one in chosen {
         for repeat in 1..=one.repeat {
             drop(last.take());
             let number = report.trials.len() + 1;
@@ -151,6 +154,10 @@ fn all(
             report.wall = began.elapsed();
             report::write(&report, &args.report)?;
             last = stage;
+            let passed = report.count(Verdict::Passed) == report.trials.len();
+            if args.fail_fast && !passed {
+                break 'trials;
+            }
         }
     }
     let page = args.report.join("index.html");
