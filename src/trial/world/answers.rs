@@ -70,6 +70,8 @@ pub fn adapt(
         Fencing::Watchdog => put("fencing", "sbd"),
     }
     if start.formed_by == FormedBy::Token {
+        // Its command forms it, when the tokens are given out.
+        cluster.insert("setup".into(), "later".into());
         cluster.remove("secret");
     }
     let mut own = example.role.clone();
@@ -166,6 +168,7 @@ mod tests {
         assert_eq!(answers.role["fstype"], "xfs");
         assert!(!answers.role.contains_key("vip.vip"));
         assert_eq!(answers.cluster.get("secret"), None);
+        assert_eq!(answers.cluster["setup"], "later");
         assert_eq!(answers.cluster["nodes"], "alpha=192.0.0.11 beta=192.0.0.12");
         assert_eq!(answers.cluster["fencing"], "sbd");
         assert_eq!(answers.cluster.get("ipmi_user"), None);

@@ -28,7 +28,7 @@ use crate::vm::shell::Shell;
 use crate::vm::template::{Blank, Cluster, Link, Spec, Template};
 
 /// Raised when the same input gives another start state than before.
-const LAYOUT: &str = "start 3";
+const LAYOUT: &str = "start 4";
 
 /// MiB of each node.
 const MEMORY: u32 = 1024;
@@ -282,10 +282,7 @@ impl Lab {
                 .join("answers")
                 .join(format!("{role}.toml"));
             let example = build::answers(&file).map_err(|e| broken(format!("{e:?}")))?;
-            let members = match start.formed_by {
-                FormedBy::Token => &start.members()[..1],
-                _ => start.members(),
-            };
+            let members = start.members();
             let mut answers = answers::adapt(&example, role, start, members, &Numbers(spec));
             if place > 0 {
                 answers = Answers {
@@ -382,38 +379,43 @@ impl Lab {
         say("waiting for the cluster to form");
         let first = cluster.node(members[0])?.machine.shell();
         if start.formed_by == FormedBy::Token {
-            whole(&first, 1)?;
-            for (place, name) in members.iter().enumerate().skip(1) {
-                let spec = cluster.spec();
-                let links = 0..spec.links.len();
-                let mine: Vec<String> = links
-                    .map(|link| spec.address(place, link).to_string())
-                    .collect();
-                let ipmi = match start.fenced_by() {
-                    Fencing::Ipmi => format!(" --ipmi {}", spec.bmc_address(place)),
-                    _ => String::new(),
-                };
-                say(&format!("{name} joins by a token"));
-                let admit = format!("ubuntu-ha token {name} {}{ipmi}", mine.join(" "));
-                let told = first.succeed(&admit, FORM)?;
-                let token = told.split_whitespace().last().unwrap_or_default();
-                let joining = cluster.node(name)?.machine.shell();
-                let words = ["ubuntu-ha", "join", "-"];
-                let done = joining.feed(&words, format!("{token}\n").as_bytes(), FORM)?;
-                if !done.success() {
-                    return Err(Trouble::Guest(format!(
-                        "{name}: `ubuntu-ha join` ended with {}: {}",
-                        done.status,
-                        done.errors()
-                    )));
-                }
-            }
+            by_token(cluster, members, say)?;
         }
         whole(&first, members.len())?;
         // Each node's own `apply` may still be looking whether all is well.
         cluster.on_all(|node| node.machine.shell().succeed(super::SET_UP_IS_OVER, FORM))?;
         Ok(())
     }
+}
+
+/// The first member, which has no shared secret, gives each other one a token,
+/// and forms the cluster while they join.
+fn by_token(cluster: &Cluster, members: &[&str], say: &dyn Fn(&str)) -> Result<(), Trouble> {
+    let first = cluster.node(members[0])?.machine.shell();
+    let mut tokens = BTreeMap::new();
+    for name in &members[1..] {
+        let told = first.succeed(&format!("ubuntu-ha token {name}"), FORM)?;
+        let token = told.split_whitespace().last().unwrap_or_default();
+        tokens.insert((*name).to_string(), format!("{token}\n"));
+    }
+    say("forming the cluster, the others join by their tokens");
+    cluster.on_all(|node| {
+        let (shell, name) = (node.machine.shell(), node.machine.name());
+        let done = match tokens.get(name) {
+            Some(token) => shell.feed(&["ubuntu-ha", "join", "-"], token.as_bytes(), FORM)?,
+            None if name == members[0] => shell.script("ubuntu-ha apply --wait 300", FORM)?,
+            None => return Ok(()),
+        };
+        match done.success() {
+            true => Ok(()),
+            false => Err(crate::vm::Error::Guest(format!(
+                "{name}: forming by tokens ended with {}: {}",
+                done.status,
+                done.errors()
+            ))),
+        }
+    })?;
+    Ok(())
 }
 
 fn spoilt(error: debcrate::Error) -> Trouble {
