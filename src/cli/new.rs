@@ -19,9 +19,9 @@ pub struct Args {
     /// Write the recipe alone, to this file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Directory that holds the scenarios.
-    #[arg(long, value_name = "DIR", default_value = "vm-tests")]
-    scenarios: PathBuf,
+    /// Directory that holds the scenarios [default: vm-tests beside RECIPES].
+    #[arg(long, value_name = "DIR")]
+    scenarios: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
@@ -36,8 +36,10 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
     if args.out.is_none() {
         let answers = recipes.join("answers").join(&file);
         files.push((answers, ANSWERS.replace("NAME", name)));
-        if args.scenarios.is_dir() {
-            let trials = args.scenarios.join("roles").join(&file);
+        let scenarios = args.scenarios.clone();
+        let scenarios = scenarios.unwrap_or_else(|| recipes.with_file_name("vm-tests"));
+        if scenarios.is_dir() {
+            let trials = scenarios.join("roles").join(&file);
             files.push((trials, TRIALS.replace("NAME", name)));
         }
     }
@@ -72,11 +74,11 @@ mod tests {
     use crate::recipe::{Context, parse};
     use crate::trial::scenario::load_profile;
 
-    fn args(name: &str, scenarios: &Path) -> Args {
+    fn args(name: &str) -> Args {
         Args {
             name: name.into(),
             out: None,
-            scenarios: scenarios.into(),
+            scenarios: None,
         }
     }
 
@@ -92,7 +94,7 @@ mod tests {
             recipes.join("support/node.toml"),
         )
         .unwrap();
-        run(&args("web", &scenarios), &recipes).unwrap();
+        run(&args("web"), &recipes).unwrap();
 
         let node = std::fs::read_to_string("recipes/support/node.toml").unwrap();
         let node = parse("node.toml", &node, &Context::default()).unwrap();
@@ -106,7 +108,7 @@ mod tests {
         assert_eq!(profile.role, "web");
 
         std::fs::remove_file(recipes.join("web.toml")).unwrap();
-        let refused = run(&args("web", &scenarios), &recipes).unwrap_err();
+        let refused = run(&args("web"), &recipes).unwrap_err();
         assert_eq!(refused.exit_code(), 1);
         assert!(!recipes.join("web.toml").exists());
     }

@@ -224,6 +224,13 @@ pub struct Fence {
     pub completed: String,
 }
 
+/// Told as active while its start is under way.
+fn is_starting(resource: Node) -> bool {
+    ["role", "pending"]
+        .map(|name| resource.attribute(name))
+        .contains(&Some("Starting"))
+}
+
 impl Monitor {
     /// `None`: it is another document.
     pub fn of(xml: &Document) -> Option<Self> {
@@ -243,7 +250,9 @@ impl Monitor {
         }
         for node in root.descendants() {
             match node.tag_name().name() {
-                "resource" if flag(node, "active") => monitor.instance(node),
+                "resource" if flag(node, "active") && !is_starting(node) => {
+                    monitor.instance(node);
+                }
                 "failure" => monitor.failures.push(failure(node)),
                 "fence_event" => monitor.fences.push(Fence {
                     target: text(node, "target"),
@@ -328,6 +337,18 @@ srcversion: 1
  0: cs:Connected ro:Primary/Secondary ds:UpToDate/UpToDate C r-----
     ns:1 nr:0 dw:1 dr:2
 ";
+
+    #[test]
+    fn what_is_starting_is_not_there_yet() {
+        let xml = "<pacemaker-result><nodes/><resources>\
+             <resource id=\"fs:0\" role=\"Started\" active=\"true\"><node name=\"beta\"/></resource>\
+             <resource id=\"fs:1\" role=\"Starting\" active=\"true\"><node name=\"alpha\"/></resource>\
+             <resource id=\"ip\" role=\"Started\" active=\"true\" pending=\"Starting\">\
+             <node name=\"alpha\"/></resource></resources></pacemaker-result>";
+        let monitor = Monitor::of(&Document::parse(xml).unwrap()).unwrap();
+        assert_eq!(monitor.places("fs", false), ["beta"]);
+        assert!(monitor.places("ip", false).is_empty());
+    }
 
     #[test]
     fn an_answer_is_taken_apart() {

@@ -8,10 +8,13 @@ mod checks;
 mod compare;
 mod host;
 mod machine;
+mod machines;
 mod pty;
 mod report;
 mod run;
+mod sabotage;
 mod setup;
+mod soak;
 mod stop;
 mod stub;
 mod trials;
@@ -52,6 +55,20 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Makes recipes wrong, one way each, and sees whether the trials in
+    /// virtual machines find it.
+    Sabotage {
+        /// Only those whose name contains this.
+        #[arg(long, value_name = "TEXT")]
+        filter: Option<String>,
+    },
+    /// Many trials in a row, then two that are killed: nothing is left, and
+    /// nothing grows. Needs dist/.
+    Soak {
+        /// How many in a row.
+        #[arg(default_value_t = 50, value_parser = clap::value_parser!(u16).range(4..))]
+        times: u16,
+    },
     /// Measures.
     Bench {
         #[command(subcommand)]
@@ -90,6 +107,8 @@ fn main() -> ExitCode {
             println!("{}", deb.display());
             ExitCode::SUCCESS
         }),
+        Command::Sabotage { filter } => sabotage::run(filter.as_deref()),
+        Command::Soak { times } => soak::run(times),
         Command::Bench { what: Bench::Build } => bench::build().map(|()| ExitCode::SUCCESS),
         Command::Bench { what: Bench::Vm } => bench::machines::run().map(|()| ExitCode::SUCCESS),
     };

@@ -192,26 +192,38 @@ fn fingerprint(listing: &str) -> Option<String> {
 
 /// A copy of the recipes with [`OLD_VERSION`] for their own.
 fn old_recipes(scratch: &Path) -> Result<PathBuf, Stop> {
-    let (from, to) = (host::root().join("recipes"), scratch.join("old-recipes"));
+    let to = scratch.join("old-recipes");
     fresh_dir(&to)?;
-    for file in host::files_below(&from)? {
+    copy(&host::root().join("recipes"), &to)?;
+    for file in host::files_below(&to)? {
+        let what = format!("copying {}", file.display());
+        let recipe = !file.starts_with("answers")
+            && file
+                .extension()
+                .is_some_and(|extension| extension == "toml");
+        if recipe {
+            let target = to.join(&file);
+            let text = fs::read_to_string(&target).during(&what)?;
+            fs::write(&target, older(&text)).during(&what)?;
+        }
+    }
+    Ok(to)
+}
+
+/// Copies a directory with all that is below it.
+///
+/// # Errors
+/// `Environment`: the disk refused.
+pub fn copy(from: &Path, to: &Path) -> Result<(), Stop> {
+    for file in host::files_below(from)? {
         let what = format!("copying {}", file.display());
         let target = to.join(&file);
         if let Some(parent) = target.parent() {
             fs::create_dir_all(parent).during(&what)?;
         }
         fs::copy(from.join(&file), &target).during(&what)?;
-        let answers = file.starts_with("answers");
-        if !answers
-            && file
-                .extension()
-                .is_some_and(|extension| extension == "toml")
-        {
-            let text = fs::read_to_string(&target).during(&what)?;
-            fs::write(&target, older(&text)).during(&what)?;
-        }
     }
-    Ok(to)
+    Ok(())
 }
 
 /// The recipe with its newest version, in head and changelog, made older.

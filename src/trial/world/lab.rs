@@ -186,14 +186,18 @@ impl Lab {
         let words: Vec<String> = std::iter::once(course.role.to_string())
             .chain(course.start.also.iter().cloned())
             .collect();
+        let mut recipes = self.load(&words)?;
+        recipes.sort_by_key(|recipe| recipe.role.name != course.role);
+        Ok(recipes)
+    }
+
+    fn load(&self, words: &[String]) -> Result<Vec<Recipe>, Trouble> {
         let failed = |failure: crate::failure::Failure| {
             Trouble::Environment(format!("the recipe cannot be read: {failure:?}"))
         };
-        let paths = build::find(&words, &self.sources.recipes).map_err(failed)?;
+        let paths = build::find(words, &self.sources.recipes).map_err(failed)?;
         let loaded = build::load(&paths, &self.surroundings).map_err(failed)?;
-        let mut recipes: Vec<Recipe> = loaded.into_iter().map(|one| one.recipe).collect();
-        recipes.sort_by_key(|recipe| recipe.role.name != course.role);
-        Ok(recipes)
+        Ok(loaded.into_iter().map(|one| one.recipe).collect())
     }
 
     fn spec(
@@ -204,7 +208,13 @@ impl Lab {
         say: &dyn Fn(&str),
     ) -> Result<Spec, Trouble> {
         let start = &course.start;
-        let mut all: Vec<&Recipe> = recipes.iter().collect();
+        // What our own packages need that come with the role's.
+        let ours = packages::ours(recipes);
+        let support = match ours.is_empty() {
+            true => Vec::new(),
+            false => self.load(&ours)?,
+        };
+        let mut all: Vec<&Recipe> = recipes.iter().chain(&support).collect();
         all.push(self.surroundings.node());
         let mut wanted = packages::names(&all, suite, &ABSENT);
         wanted.extend(start.packages.iter().flatten().cloned());

@@ -1,0 +1,121 @@
+//! The trials in virtual machines, by the hapkg that was just built and the
+//! packages that it made.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::host::{fresh_dir, root, say, words};
+use crate::report::{Outcome, Report};
+use crate::stop::{During, Stop};
+use crate::world::World;
+
+const ROLE: &str = "vip";
+const SUITE: &str = "noble";
+
+/// Where `hapkg test` leaves its report.
+pub fn report_dir() -> PathBuf {
+    root().join("target/xtask/vm-report")
+}
+
+/// Runs every scenario of the role once.
+///
+/// # Errors
+/// `Environment`: QEMU, disk or image; nothing is known then.
+pub fn trials(world: &World, report: &mut Report) -> Result<(), Stop> {
+    let dir = report_dir();
+    fresh_dir(&dir)?;
+    let mut command = Command::new(&world.hapkg);
+    command
+        .current_dir(root())
+        .args(["test", ROLE, "--suite", SUITE, "--repeat", "1", "--dist"])
+        .arg(&world.new)
+        .arg("--report")
+        .arg(&dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    if std::env::var_os("CI").is_some() {
+        command.arg("--fail-fast");
+    }
+    say(&words(&command));
+    let status = command
+        .status()
+        .during(format_args!("running {}", words(&command)))?;
+    if status.code() == Some(3) {
+        return Err(Stop::environment(
+            "the trials in virtual machines could not be run",
+        ));
+    }
+    let file = dir.join("report.json");
+    let text = std::fs::read_to_string(&file).during(format_args!("reading {}", file.display()))?;
+    let value: Value = serde_json::from_str(&text)
+        .map_err(|e| Stop::failed(format!("{}: {e}", file.display())))?;
+    let results = results(&value);
+    if results.is_empty() {
+        return Err(Stop::failed(format!("{}: no trials", file.display())));
+    }
+    for (name, took, outcome) in results {
+        report.add(&name, took, outcome);
+    }
+    Ok(())
+}
+
+/// Name, duration and end of each trial in the report.
+fn results(report: &Value) -> Vec<(String, Duration, Outcome)> {
+    let trials = report["trials"].as_array().map_or(&[][..], Vec::as_slice);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let millis = |value: &Value| Duration::from_millis(value.as_u64().unwrap_or(0));
+    let result = |trial: &Value| {
+        let name = format!(
+            "vm/{}/{}/{}",
+            text(&trial["role"]),
+            text(&trial["suite"]),
+            text(&trial["scenario"])
+        );
+        let outcome = match trial["verdict"].as_str() {
+            Some("passed") => Outcome::Passed(1),
+            _ => {
+                let why = trial["why"].as_array().map_or(&[][..], Vec::as_slice);
+                Outcome::Failed(why.iter().map(text).collect::<Vec<_>>().join("\n"))
+            }
+        };
+        (
+            name,
+            millis(&trial["start"]) + millis(&trial["length"]),
+            outcome,
+        )
+    };
+    trials.iter().map(result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::results;
+    use crate::report::Outcome;
+
+    #[test]
+    fn only_what_passed_has_passed() {
+        let trial = |verdict: &str| {
+            json!({
+                "role": "vip", "suite": "noble", "scenario": "reset", "verdict": verdict,
+                "start": 500, "length": 1500, "why": ["two holders"],
+            })
+        };
+        let report = json!({ "trials": [trial("passed"), trial("failed"), trial("environment")] });
+        let all = results(&report);
+        let (name, took, outcome) = &all[0];
+        assert_eq!(name, "vm/vip/noble/reset");
+        assert_eq!(*took, Duration::from_secs(2));
+        assert_eq!(*outcome, Outcome::Passed(1));
+        for (_, _, outcome) in &all[1..] {
+            assert_eq!(*outcome, Outcome::Failed("two holders".into()));
+        }
+        assert!(results(&json!({})).is_empty());
+    }
+}

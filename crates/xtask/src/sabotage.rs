@@ -1,0 +1,244 @@
+//! `cargo xtask sabotage`: recipes that are wrong in one way, each of which a
+//! trial has to find. Tests of the trials themselves.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::host::{fresh_dir, root, say, show, words};
+use crate::report::{Outcome, Report};
+use crate::stop::{During, Stop};
+use crate::{setup, world};
+
+const SUITE: &str = "noble";
+
+/// One thing made wrong.
+struct Sabotage {
+    name: &'static str,
+    role: &'static str,
+    /// What stands in the recipe, and what is put in its place.
+    edits: &'static [(&'static str, &'static str)],
+    /// The scenario that has to fail.
+    scenario: &'static str,
+    /// Settings of [start], put into that scenario.
+    start: &'static str,
+    /// What its failure has to speak of; one of them.
+    about: &'static [&'static str],
+}
+
+const ALL: [Sabotage; 5] = [
+    Sabotage {
+        name: "fencing-left-out",
+        role: "vip",
+        edits: &[],
+        scenario: "freeze",
+        start: "fencing = \"unfenced\"",
+        about: &["fenced", "holder"],
+    },
+    Sabotage {
+        name: "monitor-left-out",
+        role: "vip",
+        edits: &[(
+            "[[resource.operation]]\nname = \"monitor\"\ninterval = \"10s\"\ntimeout = \"20s\"\n",
+            "",
+        )],
+        scenario: "address-removed",
+        start: "",
+        about: &["failed action", "address"],
+    },
+    Sabotage {
+        name: "address-started-twice",
+        role: "vip",
+        edits: &[(
+            "[fencing]\n",
+            "[[clone]]\nid = \"everywhere\"\nof = \"ip\"\n\n[fencing]\n",
+        )],
+        scenario: "serves",
+        start: "",
+        about: &["holder", "address"],
+    },
+    Sabotage {
+        name: "agent-that-lies",
+        role: "vip",
+        edits: &[
+            (
+                "agent = \"ocf:heartbeat:IPaddr2\"",
+                "agent = \"ocf:pacemaker:Dummy\"",
+            ),
+            (
+                "[resource.params]\nip = \"{{ vip.address }}\"\ncidr_netmask = \"{{ vip.prefix }}\"\nnic = \"{{ interface }}\"\n",
+                "",
+            ),
+        ],
+        scenario: "serves",
+        start: "",
+        about: &["address"],
+    },
+    Sabotage {
+        name: "order-left-out",
+        role: "drbd",
+        edits: &[
+            (
+                "[[order]]\nfirst = \"replica\"\nfirst_action = \"promote\"\nthen = \"active\"\nthen_action = \"start\"\n",
+                "",
+            ),
+            (
+                "[[colocation]]\nresource = \"active\"\nwith = \"replica\"\nwith_role = \"Promoted\"\n",
+                "",
+            ),
+        ],
+        scenario: "serves",
+        start: "",
+        about: &["failed action", "start state", "cluster was to form"],
+    },
+];
+
+/// Runs all of them, or those whose name contains `filter`; the last line says
+/// how many were caught.
+///
+/// # Errors
+/// `Environment`: nothing can be said; `Failed`: an edit fits no recipe.
+pub fn run(filter: Option<&str>) -> Result<ExitCode, Stop> {
+    setup::tests()?;
+    let hapkg = world::release_hapkg()?;
+    let scratch = root().join("target/xtask/sabotage");
+    let mut report = Report::default();
+    let wanted = |one: &&Sabotage| filter.is_none_or(|text| one.name.contains(text));
+    for one in ALL.iter().filter(wanted) {
+        let place = scratch.join(one.name);
+        fresh_dir(&place)?;
+        let start = Instant::now();
+        let outcome = match caught(one, &hapkg, &place)? {
+            Ok(why) => {
+                say(&format!("{}: caught: {why}", one.name));
+                Outcome::Passed(1)
+            }
+            Err(why) => {
+                say(&format!("{}: NOT CAUGHT: {why}", one.name));
+                Outcome::Failed(why)
+            }
+        };
+        report.add(&format!("sabotage/{}", one.name), start.elapsed(), outcome);
+    }
+    println!("{}", report.closing_line());
+    Ok(ExitCode::from(u8::from(report.failed() > 0)))
+}
+
+/// What the trial found; or why that is not it.
+fn caught(one: &Sabotage, hapkg: &Path, place: &Path) -> Result<Result<String, String>, Stop> {
+    let (recipes, scenarios) = (place.join("recipes"), place.join("vm-tests"));
+    world::copy(&root().join("recipes"), &recipes)?;
+    edit(&recipes.join(format!("{}.toml", one.role)), one.edits)?;
+    world::copy(&root().join("vm-tests/roles"), &scenarios.join("roles"))?;
+    let file = format!("{}.toml", one.scenario);
+    let target = scenarios.join("any").join(&file);
+    let text = read(&root().join("vm-tests/any").join(&file))?;
+    let text = match one.start {
+        "" => text,
+        start => format!("{text}\n[start]\n{start}\n"),
+    };
+    crate::host::write(&target, text)?;
+
+    let (dist, report) = (place.join("dist"), place.join("report"));
+    say(&format!("{}: building", one.name));
+    let mut build = Command::new(hapkg);
+    build
+        .current_dir(root())
+        .args(["build", "--suite", SUITE, "--recipes"])
+        .arg(&recipes)
+        .arg("--out")
+        .arg(&dist)
+        .stdout(Stdio::null());
+    show(&mut build)?;
+    let mut test = Command::new(hapkg);
+    test.current_dir(root())
+        .args(["test", one.role, "--suite", SUITE, "--repeat", "1"])
+        .args(["--scenario", one.scenario, "--recipes"])
+        .arg(&recipes)
+        .arg("--scenarios")
+        .arg(&scenarios)
+        .arg("--dist")
+        .arg(&dist)
+        .arg("--report")
+        .arg(&report)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    say(&words(&test));
+    let status = test.status().during("running hapkg test")?;
+    match status.code() {
+        Some(1) => {}
+        Some(3) => return Err(Stop::environment("the trial could not be run")),
+        _ => return Ok(Err(format!("{} passed", one.scenario))),
+    }
+    let text = read(&report.join("report.json"))?;
+    let value: Value =
+        serde_json::from_str(&text).map_err(|e| Stop::failed(format!("report.json: {e}")))?;
+    let why: Vec<&str> = value["trials"][0]["why"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let found = why
+        .iter()
+        .find(|line| one.about.iter().any(|about| line.contains(about)));
+    Ok(found
+        .map(|line| line.lines().next().unwrap_or_default().to_owned())
+        .ok_or_else(|| format!("it failed of something else: {}", why.join("; "))))
+}
+
+fn edit(recipe: &Path, edits: &[(&str, &str)]) -> Result<(), Stop> {
+    let mut text = read(recipe)?;
+    for (from, to) in edits {
+        if !text.contains(from) {
+            return Err(Stop::failed(format!(
+                "{} has no such text any more: {from}",
+                recipe.display()
+            )));
+        }
+        text = text.replace(from, to);
+    }
+    crate::host::write(recipe, text)
+}
+
+fn read(path: &Path) -> Result<String, Stop> {
+    fs::read_to_string(path).during(format_args!("reading {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use hapkg::recipe::{Context, load};
+
+    use super::{ALL, edit};
+    use crate::host::root;
+
+    /// What a recipe's check would refuse proves nothing of the trials.
+    #[test]
+    fn every_sabotaged_recipe_passes_the_check() {
+        let node = load(
+            &root().join("recipes/support/node.toml"),
+            &Context::default(),
+        )
+        .unwrap();
+        let context = Context { node: Some(&node) };
+        for one in &ALL {
+            let place = tempfile::tempdir().unwrap();
+            let recipe = place.path().join(format!("{}.toml", one.role));
+            fs::copy(root().join(format!("recipes/{}.toml", one.role)), &recipe).unwrap();
+            edit(&recipe, one.edits).unwrap();
+            if let Err(problems) = load(&recipe, &context) {
+                panic!("{}: {problems}", one.name);
+            }
+            assert!(
+                root()
+                    .join(format!("vm-tests/any/{}.toml", one.scenario))
+                    .exists()
+            );
+        }
+    }
+}
