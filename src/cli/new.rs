@@ -58,8 +58,7 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
     let mut said = String::new();
     for (path, text) in &files {
         if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory)
-                .map_err(|e| Failure::environment(format!("{}: {e}", directory.display())))?;
+            crate::atomic::create_dir_all(directory, 0o755)?;
         }
         crate::atomic::write(path, text.as_bytes(), 0o644)?;
         said.push_str(&format!("{}\n", path.display()));

@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use crate::case::table;
-use crate::host::{cargo, root, say, words, write};
+use crate::host::{cargo, root, say, words};
 use crate::report::{Outcome, Report};
 use crate::stop::{During, Stop};
 use crate::{machines, run, setup, world};
@@ -18,15 +18,7 @@ pub fn test(all: bool, filter: Option<&str>, reuse: bool) -> Result<ExitCode, St
     setup::tests()?;
     let mut report = Report::default();
     let done = run_all(all, filter, reuse, &mut report);
-    let place = root().join("dist/report");
-    report.write(&place)?;
-    for file in ["index.html", "report.json", "junit.xml"] {
-        let page = machines::report_dir().join(file);
-        if filter.is_none() && page.exists() {
-            let text = std::fs::read(&page).during(format_args!("reading {}", page.display()))?;
-            write(&place.join("vm").join(file), text)?;
-        }
-    }
+    report.write(&root().join("dist/report"))?;
     println!("{}", report.closing_line());
     done?;
     Ok(ExitCode::from(u8::from(report.failed() > 0)))

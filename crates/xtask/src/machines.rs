@@ -1,10 +1,11 @@
 //! The trials in virtual machines, by the hapkg that was just built and the
 //! packages that it made.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use hapkg::trial::world::has_packages;
 use serde_json::Value;
 
 use crate::host::{fresh_dir, root, say, words};
@@ -15,9 +16,38 @@ use crate::world::World;
 const ROLE: &str = "vip";
 const SUITE: &str = "noble";
 
-/// Where `hapkg test` leaves its report.
-pub fn report_dir() -> PathBuf {
-    root().join("target/xtask/vm-report")
+/// `dist/`, with the packages that machines are to install.
+///
+/// # Errors
+/// `Environment`: there are none.
+pub fn built() -> Result<PathBuf, Stop> {
+    let dist = root().join("dist");
+    match has_packages(&dist) {
+        true => Ok(dist),
+        false => Err(Stop::environment("no packages in dist/: run ./x build")),
+    }
+}
+
+/// `hapkg test` of a role on a suite, with its report in `report`.
+pub fn command(hapkg: &Path, role: &str, suite: &str, report: &Path) -> Command {
+    let mut command = Command::new(hapkg);
+    command
+        .current_dir(root())
+        .args(["test", role, "--suite", suite, "--report"])
+        .arg(report)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
+
+/// What `hapkg test` left for programs.
+///
+/// # Errors
+/// `Environment`: it is not there; `Failed`: it is no JSON.
+pub fn read(report: &Path) -> Result<Value, Stop> {
+    let file = report.join("report.json");
+    let text = std::fs::read_to_string(&file).during(format_args!("reading {}", file.display()))?;
+    serde_json::from_str(&text).map_err(|e| Stop::failed(format!("{}: {e}", file.display())))
 }
 
 /// Runs every scenario of the role once.
@@ -25,17 +55,10 @@ pub fn report_dir() -> PathBuf {
 /// # Errors
 /// `Environment`: QEMU, disk or image; nothing is known then.
 pub fn trials(world: &World, report: &mut Report) -> Result<(), Stop> {
-    let dir = report_dir();
+    let dir = world.scratch.join("vm-report");
     fresh_dir(&dir)?;
-    let mut command = Command::new(&world.hapkg);
-    command
-        .current_dir(root())
-        .args(["test", ROLE, "--suite", SUITE, "--repeat", "1", "--dist"])
-        .arg(&world.new)
-        .arg("--report")
-        .arg(&dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
+    let mut command = command(&world.hapkg, ROLE, SUITE, &dir);
+    command.args(["--repeat", "1", "--dist"]).arg(&world.new);
     if std::env::var_os("CI").is_some() {
         command.arg("--fail-fast");
     }
@@ -48,13 +71,14 @@ pub fn trials(world: &World, report: &mut Report) -> Result<(), Stop> {
             "the trials in virtual machines could not be run",
         ));
     }
-    let file = dir.join("report.json");
-    let text = std::fs::read_to_string(&file).during(format_args!("reading {}", file.display()))?;
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|e| Stop::failed(format!("{}: {e}", file.display())))?;
-    let results = results(&value);
+    let results = results(&read(&dir)?);
     if results.is_empty() {
-        return Err(Stop::failed(format!("{}: no trials", file.display())));
+        return Err(Stop::failed(format!("{}: no trials", dir.display())));
+    }
+    for file in ["index.html", "report.json", "junit.xml"] {
+        let page = dir.join(file);
+        let data = std::fs::read(&page).during(format_args!("reading {}", page.display()))?;
+        report.file(&format!("vm/{file}"), data);
     }
     for (name, took, outcome) in results {
         report.add(&name, took, outcome);

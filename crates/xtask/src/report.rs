@@ -31,6 +31,8 @@ pub struct Report {
     tests: Vec<Line>,
     #[serde(skip)]
     logs: Vec<(String, String)>,
+    #[serde(skip)]
+    files: Vec<(String, Vec<u8>)>,
 }
 
 impl Report {
@@ -46,6 +48,11 @@ impl Report {
     /// Keeps a test's log.
     pub fn log(&mut self, name: &str, text: &str) {
         self.logs.push((name.into(), text.into()));
+    }
+
+    /// Keeps a file of this run, by its path below the report.
+    pub fn file(&mut self, path: &str, data: Vec<u8>) {
+        self.files.push((path.into(), data));
     }
 
     fn passed(&self) -> usize {
@@ -69,7 +76,7 @@ impl Report {
         format!("{} passed, {} failed", self.passed(), self.failed())
     }
 
-    /// Leaves `junit.xml`, `report.json` and `logs/` in a directory.
+    /// Leaves `junit.xml`, `report.json`, `logs/` and what was kept in a directory.
     ///
     /// # Errors
     /// The disk refused.
@@ -82,6 +89,9 @@ impl Report {
         for (name, text) in &self.logs {
             let file = name.replace('/', "-");
             write(&dir.join("logs").join(file + ".log"), text)?;
+        }
+        for (path, data) in &self.files {
+            write(&dir.join(path), data)?;
         }
         Ok(())
     }

@@ -6,12 +6,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use serde_json::Value;
-
 use crate::host::{fresh_dir, root, say, show, words};
 use crate::report::{Outcome, Report};
 use crate::stop::{During, Stop};
-use crate::{setup, world};
+use crate::{machines, setup, world};
 
 const SUITE: &str = "noble";
 
@@ -153,34 +151,27 @@ fn caught(one: &Sabotage, hapkg: &Path, place: &Path) -> Result<Result<String, S
         .arg(&dist)
         .stdout(Stdio::null());
     show(&mut build)?;
-    let mut test = Command::new(hapkg);
-    test.current_dir(root())
-        .args(["test", one.role, "--suite", SUITE, "--repeat", "1"])
-        .args(["--scenario", one.scenario, "--recipes"])
+    let mut test = machines::command(hapkg, one.role, SUITE, &report);
+    test.args(["--repeat", "1", "--scenario", one.scenario, "--recipes"])
         .arg(&recipes)
         .arg("--scenarios")
         .arg(&scenarios)
         .arg("--dist")
-        .arg(&dist)
-        .arg("--report")
-        .arg(&report)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
+        .arg(&dist);
     say(&words(&test));
     let status = test.status().during("running hapkg test")?;
     match status.code() {
         Some(1) => {}
         Some(3) => return Err(Stop::environment("the trial could not be run")),
-        _ => return Ok(Err(format!("{} passed", one.scenario))),
+        Some(0) => return Ok(Err(format!("{} passed", one.scenario))),
+        _ => return Err(Stop::failed(format!("hapkg test: {status}"))),
     }
-    let text = read(&report.join("report.json"))?;
-    let value: Value =
-        serde_json::from_str(&text).map_err(|e| Stop::failed(format!("report.json: {e}")))?;
+    let value = machines::read(&report)?;
     let why: Vec<&str> = value["trials"][0]["why"]
         .as_array()
         .into_iter()
         .flatten()
-        .filter_map(Value::as_str)
+        .filter_map(|line| line.as_str())
         .collect();
     let found = why
         .iter()

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::host::{fresh_dir, root, say};
 use crate::report::{Outcome, Report};
 use crate::stop::{During, Stop};
-use crate::{setup, world};
+use crate::{machines, setup, world};
 
 const ROLE: &str = "vip";
 const SUITE: &str = "noble";
@@ -38,9 +38,7 @@ struct Needs {
 pub fn run(times: u16) -> Result<ExitCode, Stop> {
     setup::tests()?;
     let hapkg = world::release_hapkg()?;
-    if !root().join("dist/apt/dists").is_dir() {
-        return Err(Stop::environment("no packages in dist/: run ./x build"));
-    }
+    machines::built()?;
     fresh_dir(Path::new(RUNS))?;
     let mut report = Report::default();
     let start = Instant::now();
@@ -57,14 +55,9 @@ pub fn run(times: u16) -> Result<ExitCode, Stop> {
 }
 
 fn start(hapkg: &Path, times: u16) -> Result<Child, Stop> {
-    Command::new(hapkg)
-        .current_dir(root())
+    machines::command(hapkg, ROLE, SUITE, &root().join("target/xtask/soak"))
         .env("TMPDIR", RUNS)
-        .args(["test", ROLE, "--suite", SUITE, "--scenario", SCENARIO])
-        .args(["--repeat", &times.to_string(), "--report"])
-        .arg(root().join("target/xtask/soak"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .args(["--scenario", SCENARIO, "--repeat", &times.to_string()])
         .stderr(Stdio::piped())
         .spawn()
         .during("starting hapkg test")

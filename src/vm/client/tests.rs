@@ -94,14 +94,7 @@ impl Host {
 
     fn answer(&mut self) {
         let socket: &mut tcp::Socket = self.sockets.get_mut(self.web);
-        if !socket.is_open() {
-            self.request.clear();
-            socket.listen(80).unwrap();
-        }
-        let mut bytes = [0; 256];
-        while let Ok(length @ 1..) = socket.recv_slice(&mut bytes) {
-            self.request += std::str::from_utf8(&bytes[..length]).unwrap();
-        }
+        take(socket, 80, &mut self.request);
         if self.request.ends_with("\r\n\r\n") {
             assert!(
                 self.request
@@ -118,14 +111,7 @@ impl Host {
         if socket.state() == tcp::State::CloseWait {
             socket.abort();
         }
-        if !socket.is_open() {
-            self.text.clear();
-            socket.listen(7).unwrap();
-        }
-        let mut bytes = [0; 64];
-        while let Ok(length @ 1..) = socket.recv_slice(&mut bytes) {
-            self.text += std::str::from_utf8(&bytes[..length]).unwrap();
-        }
+        take(socket, 7, &mut self.text);
         while let Some((line, rest)) = self.text.split_once('\n') {
             let number: u64 = line.parse().unwrap();
             self.text = rest.to_owned();
@@ -138,6 +124,18 @@ impl Host {
                 .send_slice(format!("ok {number}\n").as_bytes())
                 .unwrap();
         }
+    }
+}
+
+/// What has come in, behind what had; a closed socket listens again.
+fn take(socket: &mut tcp::Socket, port: u16, text: &mut String) {
+    if !socket.is_open() {
+        text.clear();
+        socket.listen(port).unwrap();
+    }
+    let mut bytes = [0; 256];
+    while let Ok(length @ 1..) = socket.recv_slice(&mut bytes) {
+        *text += std::str::from_utf8(&bytes[..length]).unwrap();
     }
 }
 

@@ -2,15 +2,14 @@
 //! cluster booted and formed.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{middle, verdict};
 use crate::host::{fresh_dir, root, say, show};
-use crate::stop::{During, Stop};
-use crate::{setup, world};
+use crate::stop::Stop;
+use crate::{machines, setup, world};
 
 const ROLE: &str = "vip";
 const SUITE: &str = "noble";
@@ -35,9 +34,7 @@ struct Start {
 pub fn run() -> Result<(), Stop> {
     setup::tests()?;
     let hapkg = world::release_hapkg()?;
-    if !root().join("dist/apt/dists").is_dir() {
-        return Err(Stop::environment("no packages in dist/: run ./x build"));
-    }
+    machines::built()?;
     let scratch = root().join("target/xtask/bench-vm");
     fresh_dir(&scratch)?;
     // The template is made by the first trial, which is counted without it.
@@ -73,26 +70,20 @@ fn trials(
     more: &[&str],
 ) -> Result<(Vec<Start>, String), Stop> {
     say(&format!("{times} starts {}", more.join(" ")));
-    let mut command = Command::new(hapkg);
+    let mut command = machines::command(hapkg, ROLE, SUITE, report);
     command
-        .current_dir(root())
-        .args(["test", ROLE, "--suite", SUITE, "--scenario", SCENARIO])
-        .args(["--repeat", &times.to_string(), "--report"])
-        .arg(report)
+        .args(["--scenario", SCENARIO, "--repeat", &times.to_string()])
         .args(more);
     show(&mut command)?;
-    let file = report.join("report.json");
-    let text = std::fs::read_to_string(&file).during(format_args!("reading {}", file.display()))?;
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|e| Stop::failed(format!("{}: {e}", file.display())))?;
-    read(&value).ok_or_else(|| Stop::failed(format!("{}: no starts in it", file.display())))
+    starts(&machines::read(report)?)
+        .ok_or_else(|| Stop::failed(format!("{}: no starts in it", report.display())))
 }
 
-fn read(report: &Value) -> Option<(Vec<Start>, String)> {
+fn starts(report: &Value) -> Option<(Vec<Start>, String)> {
     let trials = report["trials"].as_array()?;
-    let starts: Option<Vec<Start>> = trials.iter().map(start).collect();
+    let all: Option<Vec<Start>> = trials.iter().map(start).collect();
     let by = trials.first()?["accelerator"].as_str()?.to_string();
-    Some((starts?, by))
+    Some((all?, by))
 }
 
 fn start(trial: &Value) -> Option<Start> {
@@ -108,17 +99,17 @@ fn start(trial: &Value) -> Option<Start> {
 mod tests {
     use serde_json::json;
 
-    use super::read;
+    use super::starts;
 
     #[test]
     fn a_start_ends_where_the_first_step_begins() {
         let report = json!({ "trials": [
             { "start": 600, "accelerator": "TCG", "steps": [{ "from": 900 }] },
         ]});
-        let (starts, by) = read(&report).unwrap();
+        let (all, by) = starts(&report).unwrap();
         assert_eq!(by, "TCG");
-        assert_eq!(starts[0].machines.as_millis(), 600);
-        assert_eq!(starts[0].served.as_millis(), 1500);
-        assert!(read(&json!({ "trials": [{ "start": 600, "steps": [] }] })).is_none());
+        assert_eq!(all[0].machines.as_millis(), 600);
+        assert_eq!(all[0].served.as_millis(), 1500);
+        assert!(starts(&json!({ "trials": [{ "start": 600, "steps": [] }] })).is_none());
     }
 }
