@@ -31,6 +31,9 @@ pub(super) fn peers(members: &[Member]) -> &[Member] {
 ///
 /// Nothing is discarded after a split brain, except on a node that has written
 /// nothing: there is nothing to discard.
+///
+/// DRBD's own `c-min-rate`, 250 KiB/s, leaves a cluster that is written to
+/// without its second copy for hours after a node came back.
 pub(super) fn conf(resource: &Resource, members: &[Member], version: DrbdVersion) -> String {
     let peers = peers(members);
     let (net, disk, options, suffix, cleared) = match version {
@@ -61,6 +64,7 @@ resource {name} {{
 {net}    }}
     disk {{
         on-io-error detach;
+        c-min-rate 10M;
 {disk}    }}
 {options}    handlers {{
         fence-peer \"/usr/lib/drbd/crm-fence-peer{suffix}.sh\";

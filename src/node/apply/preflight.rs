@@ -1,6 +1,7 @@
 //! What is tried before anything is written.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub fn preflight(
     problems.extend(addresses(host, desired, me)?);
     problems.extend(watchdog(host, desired));
     problems.extend(services(host, desired, survey.formed)?);
+    problems.extend(sources(host, desired)?);
     if survey.forming {
         problems.extend(former_resources(host)?);
     }
@@ -166,6 +168,67 @@ fn systemd_types(element: &Element) -> Vec<String> {
     types
 }
 
+/// ocf:heartbeat:IPsrcaddr gives the default route a source, unless it is told
+/// another destination, and fails where the virtual address's interface has no
+/// default route or several: then no resource after it starts.
+fn sources(host: &Host, desired: &Desired) -> Result<Vec<Problem>, Failure> {
+    let mut problems = Vec::new();
+    if host.program("ip").is_none() {
+        return Ok(problems);
+    }
+    for address in source_addresses(&cib::design(&desired.cib)?) {
+        let near = ["-4", "-o", "route", "show", "match", &address];
+        let near = host.must("ip", &[&near[..], &["scope", "link"]].concat(), LIMIT)?;
+        // That no interface is near is what IPaddr2's own check is for.
+        let Some(interface) = device(&near) else {
+            continue;
+        };
+        let default = ["-4", "-o", "route", "show", "default", "dev", interface];
+        let default = host.must("ip", &default, LIMIT)?;
+        let count = default.lines().filter(|l| !l.trim().is_empty()).count();
+        if count == 1 {
+            continue;
+        }
+        let has = match count {
+            0 => "no default route".to_string(),
+            _ => format!("{count} default routes"),
+        };
+        let message = format!(
+            "connections shall come from {address}, the source of {interface}'s default route, \
+             but {interface} has {has}; give it one default route in this host's network \
+             configuration"
+        );
+        problems.push(cluster_problem(host, message).mend_by("ip -4 route show default".into()));
+    }
+    Ok(problems)
+}
+
+/// What follows `dev` in the first line of `ip -o route show`.
+fn device(routes: &str) -> Option<&str> {
+    let mut words = routes.lines().next()?.split_whitespace();
+    words.find(|word| *word == "dev")?;
+    words.next()
+}
+
+/// IPv4 addresses of the IPsrcaddr resources that work on the default route.
+fn source_addresses(element: &Element) -> Vec<String> {
+    let mut found: Vec<String> = element.children.iter().flat_map(source_addresses).collect();
+    if element.name == "primitive" && element.get("type") == Some("IPsrcaddr") {
+        let given = |name| {
+            let sets = element.children.iter();
+            let pairs = sets
+                .filter(|set| set.name == "instance_attributes")
+                .flat_map(|set| &set.children);
+            let mut pairs = pairs.filter(|pair| pair.get("name") == Some(name));
+            pairs.next().and_then(|pair| pair.get("value"))
+        };
+        let default = given("destination").is_none_or(|to| to == "0.0.0.0/0");
+        let address = given("ipaddress").filter(|ip| default && ip.parse::<Ipv4Addr>().is_ok());
+        found.extend(address.map(str::to_string));
+    }
+    found
+}
+
 /// Resources in the CIB of the pacemaker that ran before.
 fn former_resources(host: &Host) -> Result<Option<Problem>, Failure> {
     let path = host.layout.path("var/lib/pacemaker/cib/cib.xml");
@@ -258,4 +321,31 @@ pub fn clean(host: &Host) -> Result<(), Failure> {
         let _ = fs::remove_dir_all(&path);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{device, source_addresses};
+    use crate::node::cib::Element;
+
+    #[test]
+    fn the_interface_of_a_route_is_found() {
+        let route = "192.0.2.0/24 dev enp0s8 proto kernel scope link src 192.0.2.11 \n";
+        assert_eq!(device(route), Some("enp0s8"));
+        assert_eq!(device("\n"), None);
+    }
+
+    #[test]
+    fn only_sources_of_the_default_route_count() {
+        let primitive = |ip: &str, destination: &str| {
+            format!(
+                r#"<group id="g"><primitive id="s" type="IPsrcaddr"><instance_attributes id="a"><nvpair id="i" name="ipaddress" value="{ip}"/>{destination}</instance_attributes></primitive></group>"#
+            )
+        };
+        let of = |text: &str| source_addresses(&Element::parse(text).expect("XML"));
+        assert_eq!(of(&primitive("192.0.2.10", "")), ["192.0.2.10"]);
+        let narrow = r#"<nvpair id="d" name="destination" value="198.51.100.0/24"/>"#;
+        assert!(of(&primitive("192.0.2.10", narrow)).is_empty());
+        assert!(of(&primitive("2001:db8::10", "")).is_empty());
+    }
 }
