@@ -1,6 +1,6 @@
 #!/bin/sh
 # A node's name, addresses and peers, from the kernel's command line:
-# hapkg.node=NAME hapkg.link=MAC,ADDRESS/PREFIX... hapkg.host=NAME,ADDRESS...
+# hapkg.node=NAME hapkg.link=MAC,ADDRESS/PREFIX[,GATEWAY]... hapkg.host=NAME,ADDRESS...
 set -eu
 # Once a disk: what the administrator changes afterwards stays.
 [ ! -e /var/lib/hapkg-identity ] || exit 0
@@ -19,6 +19,14 @@ for word in $line; do
 " ;;
     hapkg.link=*)
         number=$((number + 1))
+        address=${value#*,}
+        gateway=
+        case $address in
+        *,*)
+            gateway="Gateway=${address#*,}"
+            address=${address%,*}
+            ;;
+        esac
         # Online once it is configured, with or without a carrier: a cluster's
         # link may be down at boot, and corosync waits for network-online.target.
         cat >"/etc/systemd/network/10-link$number.network" <<END
@@ -29,7 +37,8 @@ MACAddress=${value%%,*}
 RequiredForOnline=no-carrier
 
 [Network]
-Address=${value#*,}
+Address=$address
+$gateway
 ConfigureWithoutCarrier=yes
 LinkLocalAddressing=no
 IPv6AcceptRA=no

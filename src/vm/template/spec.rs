@@ -16,6 +16,10 @@ const BMC_NETWORK: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 0);
 const FIRST_NODE: u32 = 11;
 const FIRST_BMC: u32 = 111;
 
+/// The host of the first link that default routes lead to, as on a server in a
+/// rack: the trials' client is there.
+pub const GATEWAY: u32 = 200;
+
 /// The network card that leads to the BMCs.
 pub const BMC_LINK: &str = "bmc";
 
@@ -92,8 +96,12 @@ impl Spec {
             format!("hapkg.node={}", self.nodes[node]),
         ];
         for (number, link) in self.links.iter().enumerate() {
+            let gateway = match number {
+                0 => format!(",{}", within(link.network, GATEWAY, 0)),
+                _ => String::new(),
+            };
             words.push(format!(
-                "hapkg.link={},{}/{}",
+                "hapkg.link={},{}/{}{gateway}",
                 self.mac(node, number),
                 self.address(node, number),
                 link.prefix
@@ -200,7 +208,7 @@ mod tests {
         let line = spec.command_line(1);
         for word in [
             "hapkg.node=beta",
-            "hapkg.link=52:54:00:68:00:02,192.0.2.12/24",
+            "hapkg.link=52:54:00:68:00:02,192.0.2.12/24,192.0.2.200",
             "hapkg.link=52:54:00:68:01:02,203.0.113.12/24",
             "hapkg.host=alpha,192.0.2.11",
             "hapkg.host=beta,192.0.2.12",
