@@ -1,32 +1,54 @@
-//! Progress on stderr, on a terminal only.
+//! Progress on stderr.
 
-use std::time::Duration;
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A line that tells what is being done and for how long.
-pub struct Progress(ProgressBar);
+/// How often a log, which cannot replace a line, gets one.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// A line that tells what is being done and for how long. Where stderr is no
+/// terminal it becomes a new line at most every 15 seconds, and none within
+/// the first 15: what is quick says nothing.
+pub struct Progress {
+    bar: ProgressBar,
+    /// When a log was last told something; `None` on a terminal.
+    told: Option<Mutex<Instant>>,
+}
 
 impl Progress {
-    /// Shows nothing until the first [`Progress::say`]; shows nothing at all
-    /// where stderr is no terminal.
+    /// Shows nothing until the first [`Progress::say`].
     pub fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{elapsed}]") {
             bar.set_style(style);
         }
-        Self(bar)
+        let log = !std::io::stderr().is_terminal();
+        Self {
+            bar,
+            told: log.then(|| Mutex::new(Instant::now())),
+        }
     }
 
     /// Replaces the line.
     pub fn say(&self, text: &str) {
-        self.0.enable_steady_tick(Duration::from_millis(200));
-        self.0.set_message(text.to_string());
+        let Some(told) = &self.told else {
+            self.bar.enable_steady_tick(Duration::from_millis(200));
+            self.bar.set_message(text.to_string());
+            return;
+        };
+        let mut told = told.lock().unwrap_or_else(|held| held.into_inner());
+        if told.elapsed() >= SILENCE {
+            eprintln!("{text}");
+            *told = Instant::now();
+        }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
