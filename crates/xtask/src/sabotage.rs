@@ -1,5 +1,5 @@
-//! `cargo xtask sabotage`: recipes that are wrong in one way, each of which a
-//! trial has to find. Tests of the trials themselves.
+//! `cargo xtask sabotage`: recipes and clusters that are wrong in one way, each
+//! of which a trial has to find. Tests of the trials themselves.
 
 use std::fs;
 use std::path::Path;
@@ -23,17 +23,26 @@ struct Sabotage {
     scenario: &'static str,
     /// Settings of [start], put into that scenario.
     start: &'static str,
+    /// Shell that spoils the cluster which the recipe formed, before the first
+    /// step, on the node that serves and on the other one.
+    by_hand: [&'static str; 2],
     /// What its failure has to speak of; one of them.
     about: &'static [&'static str],
 }
 
-const ALL: [Sabotage; 5] = [
+const WITHOUT_HANDLERS: &str = "sed -i '/fence-peer/d; s/resource-and-stonith/dont-care/' /etc/drbd.d/data.res \
+     && drbdadm adjust data";
+const TWO_PRIMARIES: &str = "sed -i 's/protocol C;/protocol C; allow-two-primaries yes;/' /etc/drbd.d/data.res \
+     && drbdadm adjust data";
+
+const ALL: [Sabotage; 8] = [
     Sabotage {
         name: "fencing-left-out",
         role: "vip",
         edits: &[],
         scenario: "freeze",
         start: "fencing = \"unfenced\"",
+        by_hand: ["", ""],
         about: &["fenced", "holder"],
     },
     Sabotage {
@@ -45,6 +54,7 @@ const ALL: [Sabotage; 5] = [
         )],
         scenario: "address-removed",
         start: "",
+        by_hand: ["", ""],
         about: &["failed action", "address"],
     },
     Sabotage {
@@ -56,6 +66,7 @@ const ALL: [Sabotage; 5] = [
         )],
         scenario: "serves",
         start: "",
+        by_hand: ["", ""],
         about: &["holder", "address"],
     },
     Sabotage {
@@ -73,6 +84,7 @@ const ALL: [Sabotage; 5] = [
         ],
         scenario: "serves",
         start: "",
+        by_hand: ["", ""],
         about: &["address"],
     },
     Sabotage {
@@ -90,7 +102,41 @@ const ALL: [Sabotage; 5] = [
         ],
         scenario: "serves",
         start: "",
+        by_hand: ["", ""],
         about: &["failed action", "start state", "cluster was to form"],
+    },
+    Sabotage {
+        name: "fencing-handlers-left-out",
+        role: "drbd",
+        edits: &[],
+        scenario: "serves",
+        start: "",
+        by_hand: [WITHOUT_HANDLERS, WITHOUT_HANDLERS],
+        about: &["/etc/drbd.d/data.res"],
+    },
+    Sabotage {
+        name: "ext4-on-two-primaries",
+        role: "drbd",
+        edits: &[],
+        scenario: "serves",
+        start: "",
+        by_hand: [
+            TWO_PRIMARIES,
+            "sed -i 's/protocol C;/protocol C; allow-two-primaries yes;/' /etc/drbd.d/data.res \
+             && drbdadm adjust data \
+             && for i in $(seq 30); do drbdadm primary data && break; sleep 1; done \
+             && mount /dev/drbd/by-res/data/0 /mnt && sleep 20",
+        ],
+        about: &["primar", "mount", "fenced", "failed action"],
+    },
+    Sabotage {
+        name: "quorum-ignored",
+        role: "drbd",
+        edits: &[],
+        scenario: "serves",
+        start: "",
+        by_hand: ["crm_attribute --name no-quorum-policy --update ignore", ""],
+        about: &["CIB", "no-quorum-policy"],
     },
 ];
 
@@ -134,11 +180,7 @@ fn caught(one: &Sabotage, hapkg: &Path, place: &Path) -> Result<Result<String, S
     let file = format!("{}.toml", one.scenario);
     let target = scenarios.join("any").join(&file);
     let text = read(&root().join("vm-tests/any").join(&file))?;
-    let text = match one.start {
-        "" => text,
-        start => format!("{text}\n[start]\n{start}\n"),
-    };
-    crate::host::write(&target, text)?;
+    crate::host::write(&target, spoilt(one, text))?;
 
     let (dist, report) = (place.join("dist"), place.join("report"));
     say(&format!("{}: building", one.name));
@@ -151,8 +193,9 @@ fn caught(one: &Sabotage, hapkg: &Path, place: &Path) -> Result<Result<String, S
         .arg(&dist)
         .stdout(Stdio::null());
     show(&mut build)?;
-    let mut test = machines::command(hapkg, one.role, SUITE, &report);
-    test.args(["--repeat", "1", "--scenario", one.scenario, "--recipes"])
+    let mut test = machines::command(hapkg, SUITE, &report);
+    test.args([one.role, "--repeat", "1", "--scenario", one.scenario])
+        .arg("--recipes")
         .arg(&recipes)
         .arg("--scenarios")
         .arg(&scenarios)
@@ -181,6 +224,24 @@ fn caught(one: &Sabotage, hapkg: &Path, place: &Path) -> Result<Result<String, S
         .ok_or_else(|| format!("it failed of something else: {}", why.join("; "))))
 }
 
+/// The scenario with what is made wrong in it.
+fn spoilt(one: &Sabotage, text: String) -> String {
+    let text = text.replacen("[[step]]\n", &format!("{}[[step]]\n", by_hand(one)), 1);
+    match one.start {
+        "" => text,
+        start => format!("{text}\n[start]\n{start}\n"),
+    }
+}
+
+/// The steps that spoil a cluster.
+fn by_hand(one: &Sabotage) -> String {
+    let places = ["first", "second"].into_iter().zip(one.by_hand);
+    let given = places.filter(|(_, shell)| !shell.is_empty());
+    let steps = given
+        .map(|(node, shell)| format!("[[step]]\nrun = '''\n{shell}'''\nnode = \"{node}\"\n\n"));
+    steps.collect()
+}
+
 fn edit(recipe: &Path, edits: &[(&str, &str)]) -> Result<(), Stop> {
     let mut text = read(recipe)?;
     for (from, to) in edits {
@@ -205,7 +266,9 @@ mod tests {
 
     use hapkg::recipe::{Context, load};
 
-    use super::{ALL, edit};
+    use hapkg::trial::scenario;
+
+    use super::{ALL, by_hand, edit, spoilt};
     use crate::host::root;
 
     /// What a recipe's check would refuse proves nothing of the trials.
@@ -225,11 +288,13 @@ mod tests {
             if let Err(problems) = load(&recipe, &context) {
                 panic!("{}: {problems}", one.name);
             }
-            assert!(
-                root()
-                    .join(format!("vm-tests/any/{}.toml", one.scenario))
-                    .exists()
-            );
+            let file = format!("vm-tests/any/{}.toml", one.scenario);
+            let text = fs::read_to_string(root().join(&file)).unwrap();
+            let text = spoilt(one, text);
+            assert!(text.contains(&by_hand(one)));
+            if let Err(problems) = scenario::parse(&file, &text) {
+                panic!("{}: {problems}", one.name);
+            }
         }
     }
 }

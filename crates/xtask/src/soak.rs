@@ -55,7 +55,8 @@ pub fn run(times: u16) -> Result<ExitCode, Stop> {
 }
 
 fn start(hapkg: &Path, times: u16) -> Result<Child, Stop> {
-    machines::command(hapkg, ROLE, SUITE, &root().join("target/xtask/soak"))
+    machines::command(hapkg, SUITE, &root().join("target/xtask/soak"))
+        .arg(ROLE)
         .env("TMPDIR", RUNS)
         .args(["--scenario", SCENARIO, "--repeat", &times.to_string()])
         .stderr(Stdio::piped())

@@ -70,9 +70,9 @@ fn trials(
     more: &[&str],
 ) -> Result<(Vec<Start>, String), Stop> {
     say(&format!("{times} starts {}", more.join(" ")));
-    let mut command = machines::command(hapkg, ROLE, SUITE, report);
+    let mut command = machines::command(hapkg, SUITE, report);
     command
-        .args(["--scenario", SCENARIO, "--repeat", &times.to_string()])
+        .args([ROLE, "--scenario", SCENARIO, "--repeat", &times.to_string()])
         .args(more);
     show(&mut command)?;
     starts(&machines::read(report)?)
