@@ -32,6 +32,8 @@ pub struct NodeFacts {
     pub crm_mon: String,
     /// `corosync-quorumtool -s`.
     pub quorum: String,
+    /// What is wrong with DRBD's replicas, as this node sees them.
+    pub unmirrored: Option<String>,
     /// `ubuntu-ha status --json`.
     pub status: String,
     pub journal: Vec<Line>,

@@ -29,6 +29,8 @@ pub struct Seen {
     pub primary: bool,
     /// DRBD's connection states.
     pub connections: Vec<String>,
+    /// DRBD's disk states, those of peers too.
+    pub disks: Vec<String>,
     pub quorum: Option<Quorum>,
     pub monitor: Option<Monitor>,
     pub crm_mon: String,
@@ -53,7 +55,7 @@ impl Seen {
                 }
                 "ip" => seen.addresses = addresses(body),
                 "mounts" => seen.mounts = mounts(body),
-                "drbd" => (seen.primary, seen.connections) = drbd(body),
+                "drbd" => seen.drbd(body),
                 "quorum" => {
                     seen.quorum = Quorum::parse(body);
                     seen.quorumtool = body.into();
@@ -84,6 +86,46 @@ impl Seen {
             .iter()
             .any(|(kind, dir)| single(kind) && ours(dir))
     }
+
+    /// Whether every replica is connected and holds all data; what is not.
+    pub fn unmirrored(&self) -> Option<String> {
+        if self.connections.is_empty() {
+            return Some("DRBD has no connection".into());
+        }
+        let wrong = |list: &[String], good: &str| list.iter().find(|one| *one != good).cloned();
+        let state = wrong(&self.connections, "Connected").or(wrong(&self.disks, "UpToDate"))?;
+        Some(format!("DRBD is {state}"))
+    }
+
+    /// /proc/drbd of 8.4, then `drbdadm status` of 9.
+    fn drbd(&mut self, text: &str) {
+        for line in text.lines() {
+            let mut peer = line.starts_with("  ");
+            for word in line.split_whitespace() {
+                let Some((name, state)) = word.split_once(':') else {
+                    continue;
+                };
+                match name {
+                    "cs" => {
+                        self.connections.push(state.into());
+                        // 8.4 has one indented line for a device.
+                        peer = false;
+                    }
+                    "ro" => self.primary |= state.starts_with("Primary/"),
+                    "ds" => self.disks.extend(state.split('/').map(str::to_string)),
+                    "role" => {
+                        self.primary |= !peer && state == "Primary";
+                        if peer {
+                            self.connections.push("Connected".into());
+                        }
+                    }
+                    "connection" => self.connections.push(state.into()),
+                    "disk" | "peer-disk" => self.disks.push(state.into()),
+                    _ => {}
+                }
+            }
+        }
+    }
 }
 
 /// `ip -o addr`: the word after `inet` or `inet6`.
@@ -106,32 +148,6 @@ fn mounts(text: &str) -> Vec<(String, String)> {
         (disk && dir != "/").then(|| (kind.to_string(), dir.to_string()))
     };
     text.lines().filter_map(mount).collect()
-}
-
-/// /proc/drbd of 8.4, then `drbdadm status` of 9: whether this side is
-/// primary anywhere, and the connections.
-fn drbd(text: &str) -> (bool, Vec<String>) {
-    let (mut primary, mut connections) = (false, Vec::new());
-    for line in text.lines() {
-        let mut peer = line.starts_with("  ");
-        for word in line.split_whitespace() {
-            if let Some(state) = word.strip_prefix("cs:") {
-                connections.push(state.to_string());
-                // 8.4 has one indented line for a device.
-                peer = false;
-            } else if let Some(roles) = word.strip_prefix("ro:") {
-                primary |= roles.starts_with("Primary/");
-            } else if let Some(role) = word.strip_prefix("role:") {
-                primary |= !peer && role == "Primary";
-                if peer {
-                    connections.push("Connected".into());
-                }
-            } else if let Some(state) = word.strip_prefix("connection:") {
-                connections.push(state.to_string());
-            }
-        }
-    }
-    (primary, connections)
 }
 
 /// `corosync-quorumtool -s`.
@@ -368,6 +384,8 @@ srcversion: 1
         assert_eq!(seen.mounts, [("ext4".to_string(), "/srv/data".to_string())]);
         assert!(seen.primary);
         assert_eq!(seen.connections, ["Connected"]);
+        assert_eq!(seen.disks, ["UpToDate", "UpToDate"]);
+        assert_eq!(seen.unmirrored(), None);
         assert_eq!(
             seen.quorum,
             Some(Quorum {
@@ -381,6 +399,30 @@ srcversion: 1
         assert_eq!(monitor.places("drbd-drbd", true).len(), 1);
         let cut = &text[..text.len() - 5];
         assert!(Seen::parse(cut).is_none(), "half an answer");
+    }
+
+    /// Primary, and the connections.
+    fn drbd(text: &str) -> (bool, Vec<String>) {
+        let mut seen = Seen::default();
+        seen.drbd(text);
+        (seen.primary, seen.connections)
+    }
+
+    #[test]
+    fn a_lost_replica_is_told() {
+        let told = |text: &str| {
+            let mut seen = Seen::default();
+            seen.drbd(text);
+            seen.unmirrored()
+        };
+        let line = " 0: cs:SyncSource ro:Primary/Secondary ds:UpToDate/Inconsistent C r-----";
+        assert_eq!(told(line), Some("DRBD is SyncSource".into()));
+        let line = " 0: cs:Connected ro:Primary/Secondary ds:Diskless/UpToDate C r-----";
+        assert_eq!(told(line), Some("DRBD is Diskless".into()));
+        assert!(told("").is_some());
+        let whole = "data role:Primary\n  disk:UpToDate\n  beta role:Secondary\n    \
+                     peer-disk:UpToDate\n";
+        assert_eq!(told(whole), None);
     }
 
     #[test]

@@ -63,6 +63,21 @@ pub(super) fn all_online(facts: &Facts) -> Found {
     Some(evidence)
 }
 
+/// Every node whose DRBD lacks a connection or a good disk.
+pub(super) fn mirrored(facts: &Facts) -> Found {
+    if !facts.replicated {
+        return None;
+    }
+    if facts.nodes.is_empty() {
+        return Some(vec!["no node was looked at".into()]);
+    }
+    let wrong = facts.nodes.iter().filter_map(|node| {
+        let why = node.unmirrored.as_ref()?;
+        Some(format!("{}: {why}", node.name))
+    });
+    Some(wrong.collect())
+}
+
 /// What `look` finds in each node's crm_mon; a node that tells nothing is
 /// evidence too.
 fn each(facts: &Facts, look: impl Fn(&NodeFacts, &Monitor) -> Vec<String>) -> Vec<String> {

@@ -19,12 +19,13 @@ use super::fact::{Facts, Single};
 pub use journal::{Wrong, wrong};
 
 /// The audits by name, as a scenario's `[allow]` has them.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     "one-holder",
     "one-primary",
     "one-mount",
     "no-failed-action",
     "all-online",
+    "mirrored",
     "journal",
     "console",
     "records",
@@ -57,7 +58,7 @@ type Found = Option<Vec<String>>;
 
 /// Judges the facts by every audit.
 pub fn judge(facts: &Facts, allow: &BTreeMap<String, String>) -> Vec<Audit> {
-    let found: [(&'static str, Found); 9] = [
+    let found: [(&'static str, Found); 10] = [
         ("one-holder", single::holders(facts)),
         (
             "one-primary",
@@ -66,6 +67,7 @@ pub fn judge(facts: &Facts, allow: &BTreeMap<String, String>) -> Vec<Audit> {
         ("one-mount", single::never_two(facts, Single::Mount, false)),
         ("no-failed-action", cluster::failed_actions(facts)),
         ("all-online", cluster::all_online(facts)),
+        ("mirrored", cluster::mirrored(facts)),
         ("journal", journal::journals(facts)),
         ("console", journal::consoles(facts)),
         ("records", records::records(facts)),
@@ -97,6 +99,7 @@ pub fn meaning(name: &str) -> &'static str {
         "one-mount" => "never mounted twice",
         "no-failed-action" => "no failed action left",
         "all-online" => "all nodes online, with quorum, fenced state clean",
+        "mirrored" => "all replicas connected and up to date",
         "journal" => "journals without crash, out of memory, hung task",
         "console" => "consoles without panic, oops, lockup",
         "records" => "every acknowledged record there, in order, once",

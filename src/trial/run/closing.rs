@@ -32,6 +32,14 @@ find /etc/corosync /etc/ubuntu-ha /etc/drbd.d /etc/lvm /etc/default /etc/fstab \
 cibadmin --query --scope configuration 2>/dev/null | sha256sum | sed 's/-/CIB: configuration/'
 cibadmin --query 2>/dev/null | grep -o '<cib .*' | grep -oE '(admin_)?epoch=\"[0-9]+\"' | sed 's/^/CIB: /'";
 
+/// DRBD's handler takes its constraint out of the CIB a moment after the last
+/// resync, which is not `apply`'s doing.
+const QUIET: &str = "\
+for second in $(seq 50); do
+    cibadmin --query --scope constraints 2>/dev/null | grep -q drbd-fence-by-handler || break
+    sleep 1
+done";
+
 impl Running<'_, '_> {
     /// The facts, after all faults ended. `whole`: no step failed, so that the
     /// end is judged too; what fails is added to the trial.
@@ -46,7 +54,7 @@ impl Running<'_, '_> {
             self.end(trial)?;
         }
         if !allow.contains_key("all-online") {
-            self.recover()?;
+            self.recover(!allow.contains_key("mirrored"))?;
         }
         let mut facts = Facts {
             macs: self.world.macs(),
@@ -93,11 +101,12 @@ impl Running<'_, '_> {
     }
 
     /// Waits until the cluster is whole; the audits tell where it is not.
-    fn recover(&mut self) -> Result<(), Trouble> {
+    fn recover(&mut self, mirrored: bool) -> Result<(), Trouble> {
         let end = self.world.now() + self.stretched(RECOVER);
         loop {
             self.watch.look(self.world)?;
-            let Some(missing) = self.not_whole() else {
+            let not_mirrored = || mirrored.then(|| self.not_mirrored()).flatten();
+            let Some(missing) = self.not_whole().or_else(not_mirrored) else {
                 return Ok(());
             };
             if self.world.now() >= end {
@@ -112,6 +121,12 @@ impl Running<'_, '_> {
         let mut all = Vec::new();
         for node in members {
             (self.said)(&format!("apply once more on {node}"));
+            if self.course.replicated
+                && let Err(trouble @ Trouble::Environment(_)) =
+                    self.world.run(node, QUIET, "", COLLECT)
+            {
+                return Err(trouble);
+            }
             let mut digest = || match self.world.run(node, DIGEST, "", COLLECT) {
                 Ok(output) => Ok(output.stdout),
                 Err(Trouble::Guest(_)) => Ok(String::new()),
@@ -148,6 +163,7 @@ impl Running<'_, '_> {
             ..NodeFacts::default()
         };
         if let Some(seen) = self.watch.seen.get(node) {
+            facts.unmirrored = seen.unmirrored();
             facts.crm_mon = seen.crm_mon.clone();
             facts.quorum = seen.quorumtool.clone();
         }

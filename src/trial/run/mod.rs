@@ -235,7 +235,7 @@ impl Running<'_, '_> {
         loop {
             self.watch.look(self.world).map_err(environment)?;
             let missing = match formed {
-                true => self.not_whole(),
+                true => self.not_whole().or_else(|| self.not_mirrored()),
                 false => self.not_up(),
             };
             let Some(missing) = missing else { break };
@@ -293,6 +293,18 @@ impl Running<'_, '_> {
             (Some(holder), Some(false)) => Some(format!("{holder} does not answer the client")),
             _ => None,
         }
+    }
+
+    /// What is wrong with DRBD's replicas, as a member sees them; nothing where
+    /// the role has none.
+    fn not_mirrored(&self) -> Option<String> {
+        if !self.course.replicated {
+            return None;
+        }
+        self.course.members().iter().find_map(|node| {
+            let why = self.watch.seen.get(node)?.unmirrored()?;
+            Some(format!("{node}: {why}"))
+        })
     }
 
     fn not_up(&self) -> Option<String> {

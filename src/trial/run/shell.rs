@@ -19,7 +19,8 @@ pub fn inject(fault: &Fault<String>) -> Option<String> {
             // All that is free, also what is kept for root; fallocate alone
             // may leave a little.
             format!(
-                "free=$(stat -f -c '%f * %S' {path}) && fallocate -l $((free)) {file}; \
+                "free=$(stat -f -c '%f * %S' {path}) && \
+                 fallocate -l $(($free)) {file}; \
                  dd if=/dev/zero bs=4k oflag=append conv=notrunc >>{file} 2>/dev/null; true",
                 path = quote(path)
             )
@@ -124,11 +125,10 @@ mod tests {
             node: "alpha".into(),
             path: place.path().display().to_string(),
         };
-        // Of the free space only the tenth of a mebibyte, and no endless dd.
+        // As if little were free, and no endless dd.
         let shell = inject(&fault).unwrap();
-        let shell = shell
-            .replace("$((free))", "104857")
-            .replace("if=/dev/zero", "if=/dev/null");
+        let shell = shell.replace("if=/dev/zero", "if=/dev/null");
+        let shell = format!("stat() {{ echo '26 * 4096'; }}\n{shell}");
         let sh = |shell: &str| {
             std::process::Command::new("sh")
                 .args(["-c", shell])
@@ -136,7 +136,7 @@ mod tests {
         };
         assert!(sh(&shell).unwrap().success());
         let file = place.path().join(BALLAST);
-        assert_eq!(file.metadata().unwrap().len(), 104_857);
+        assert_eq!(file.metadata().unwrap().len(), 26 * 4096);
         assert!(sh(&heal(&fault).unwrap()).unwrap().success());
         assert!(!file.exists());
     }

@@ -152,16 +152,9 @@ pub(super) fn client(checker: &mut Checker, raw: &RawClient) -> Option<Client> {
             "add http = \"/\", or records = true",
         );
     }
-    if raw.http.is_some() && records && raw.port.is_some() {
-        checker.key(
-            at!["client", "port"],
-            "pages and records are asked for at ports of their own",
-            "take `port` out, or one of `http` and `records`",
-        );
-    }
     Some(Client {
         ping: raw.ping.unwrap_or(true),
-        http: (raw.http.clone()).map(|path| (path, raw.port.filter(|_| !records).unwrap_or(80))),
+        http: (raw.http.clone()).map(|path| (path, raw.port.unwrap_or(80))),
         records: records.then(|| {
             raw.port
                 .filter(|_| raw.http.is_none())
