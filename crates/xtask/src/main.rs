@@ -18,6 +18,7 @@ mod soak;
 mod stop;
 mod stub;
 mod trials;
+mod tutorial;
 mod world;
 
 use std::path::PathBuf;
@@ -69,6 +70,9 @@ enum Command {
         #[arg(default_value_t = 50, value_parser = clap::value_parser!(u16).range(4..))]
         times: u16,
     },
+    /// Types what README's tutorial tells to type, up to its trials in virtual
+    /// machines.
+    Tutorial,
     /// Measures.
     Bench {
         #[command(subcommand)]
@@ -109,6 +113,7 @@ fn main() -> ExitCode {
         }),
         Command::Sabotage { filter } => sabotage::run(filter.as_deref()),
         Command::Soak { times } => soak::run(times),
+        Command::Tutorial => tutorial::run(),
         Command::Bench { what: Bench::Build } => bench::build().map(|()| ExitCode::SUCCESS),
         Command::Bench { what: Bench::Vm } => bench::machines::run().map(|()| ExitCode::SUCCESS),
     };

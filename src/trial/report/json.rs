@@ -56,6 +56,7 @@ fn trial(trial: &Trial) -> Value {
         "why": trial.why,
         "cold": trial.cold,
         "start": ms(trial.start),
+        "served": trial.served.map(ms),
         "length": ms(trial.length),
         "accelerator": trial.accelerator,
         "scale": trial.scale,

@@ -61,6 +61,9 @@ pub struct Trial {
     pub cold: bool,
     /// Until the first step: boot or fork.
     pub start: Duration,
+    /// From then on, until every node answered with quorum, and the address;
+    /// `None` where that was not seen.
+    pub served: Option<Duration>,
     /// Of the steps and audits.
     pub length: Duration,
     /// `TCG`, `KVM`, …

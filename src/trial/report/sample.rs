@@ -79,6 +79,7 @@ pub fn power_off(repeat: u16, outage: u64) -> Trial {
         why: Vec::new(),
         cold: false,
         start: ms(1400),
+        served: Some(ms(400)),
         length: ms(31_000),
         accelerator: "TCG".into(),
         scale: 6.0,

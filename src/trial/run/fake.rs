@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::trial::fact::{Probe, ProbeKind, Records};
 use crate::trial::observe::ASK;
+use crate::trial::run::QUORUM;
 use crate::trial::run::closing::{CURSOR, again};
 use crate::trial::scenario::{Fault, VIP};
 use crate::trial::world::{Output, Power, Trouble, World};
@@ -232,6 +233,7 @@ impl World for Fake {
         let mut output = Output::default();
         output.stdout = match shell {
             ASK => self.answer(node),
+            QUORUM => "Quorate: Yes\n    Nodeid      Votes Name\n  1  1 node\n".into(),
             CURSOR => "-- cursor: c\n".into(),
             line if line == again() => {
                 self.applied += 1;

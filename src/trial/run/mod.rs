@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::fact::{Facts, Probe};
+use super::observe::Quorum;
 use super::report::{Attachment, RecordCount, Stopped, Trial, Verdict, outages, spans};
 use super::scenario::{Client, FormedBy, Profile, Scenario, Start};
 use super::world::{Trouble, World};
@@ -22,6 +23,8 @@ use super::{audit, event};
 use watch::Watch;
 
 pub use shell::{heal as heal_shell, inject as inject_shell};
+
+const QUORUM: &str = "corosync-quorumtool -s 2>/dev/null; true";
 
 /// Until a cluster that was just forked or formed serves, before the stretch.
 const SETTLE: Duration = Duration::from_secs(240);
@@ -90,6 +93,7 @@ impl<'a> Course<'a> {
             why: Vec::new(),
             cold: false,
             start: Duration::ZERO,
+            served: None,
             length: Duration::ZERO,
             accelerator: String::new(),
             scale: 1.0,
@@ -203,7 +207,7 @@ impl Running<'_, '_> {
 
     /// Waits for the start state, then takes every step; what stopped it.
     fn steps(&mut self, trial: &mut Trial) -> Option<Stopped> {
-        if let Err(stopped) = self.settle() {
+        if let Err(stopped) = self.settle(trial) {
             return Some(stopped);
         }
         let began = self.world.now();
@@ -227,11 +231,14 @@ impl Running<'_, '_> {
     }
 
     /// Until the cluster serves; who is first and second is settled then.
-    fn settle(&mut self) -> Result<(), Stopped> {
+    fn settle(&mut self, trial: &mut Trial) -> Result<(), Stopped> {
         (self.said)("waiting for the start state");
-        self.mark().map_err(environment)?;
         let formed = self.course.start.formed_by != FormedBy::Nothing;
         let end = self.world.now() + self.stretched(SETTLE);
+        if formed && self.course.start.formed_by != FormedBy::Script {
+            trial.served = self.serving(end).map_err(environment)?;
+        }
+        self.mark().map_err(environment)?;
         loop {
             self.watch.look(self.world).map_err(environment)?;
             let missing = match formed {
@@ -252,6 +259,33 @@ impl Running<'_, '_> {
             self.first = self.pair();
         }
         Ok(())
+    }
+
+    /// When every member answered with quorum, and the address: a look that
+    /// costs the guests little, because what it takes is measured.
+    fn serving(&mut self, end: Duration) -> Result<Option<Duration>, Trouble> {
+        let members = self.course.members();
+        while self.world.now() < end {
+            let answers = self.world.ask(&members, QUORUM, watch::PATIENCE);
+            let quorate = answers.iter().filter(|answer| {
+                let output = answer.output.as_ref().ok();
+                output
+                    .and_then(|output| Quorum::parse(&output.stdout))
+                    .is_some_and(|quorum| quorum.quorate)
+            });
+            let all = quorate.count() == members.len();
+            self.watch.probes = self.world.probes();
+            if all && (!self.course.address || self.watch.served() == Some(true)) {
+                return Ok(Some(self.world.now()));
+            }
+            for answer in answers {
+                if let Err(trouble @ Trouble::Environment(_)) = answer.output {
+                    return Err(trouble);
+                }
+            }
+            self.pause();
+        }
+        Ok(None)
     }
 
     /// What keeps the cluster from being whole: members online, quorum, the

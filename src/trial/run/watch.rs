@@ -11,7 +11,7 @@ use crate::trial::scenario::VIP;
 use crate::trial::world::{Power, Trouble, World};
 
 /// For one answer, before the stretch.
-const PATIENCE: Duration = Duration::from_secs(25);
+pub(super) const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Everything that was seen so far.
 #[derive(Debug, Default)]

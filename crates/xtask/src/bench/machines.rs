@@ -88,10 +88,10 @@ fn starts(report: &Value) -> Option<(Vec<Start>, String)> {
 
 fn start(trial: &Value) -> Option<Start> {
     let machines = Duration::from_millis(trial["start"].as_u64()?);
-    let settled = trial["steps"].get(0)?["from"].as_u64()?;
+    let served = trial["served"].as_u64()?;
     Some(Start {
         machines,
-        served: machines + Duration::from_millis(settled),
+        served: machines + Duration::from_millis(served),
     })
 }
 
@@ -102,14 +102,14 @@ mod tests {
     use super::starts;
 
     #[test]
-    fn a_start_ends_where_the_first_step_begins() {
+    fn a_start_ends_when_the_address_is_served() {
         let report = json!({ "trials": [
-            { "start": 600, "accelerator": "TCG", "steps": [{ "from": 900 }] },
+            { "start": 600, "accelerator": "TCG", "served": 900 },
         ]});
         let (all, by) = starts(&report).unwrap();
         assert_eq!(by, "TCG");
         assert_eq!(all[0].machines.as_millis(), 600);
         assert_eq!(all[0].served.as_millis(), 1500);
-        assert!(starts(&json!({ "trials": [{ "start": 600, "steps": [] }] })).is_none());
+        assert!(starts(&json!({ "trials": [{ "start": 600, "served": null }] })).is_none());
     }
 }
