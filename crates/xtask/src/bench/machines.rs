@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{middle, verdict};
-use crate::host::{fresh_dir, root, say, show};
-use crate::stop::Stop;
+use crate::host::{fresh_dir, root, say, words};
+use crate::stop::{During, Stop};
 use crate::{machines, setup, world};
 
 const ROLE: &str = "vip";
@@ -74,7 +74,11 @@ fn trials(
     command
         .args([ROLE, "--scenario", SCENARIO, "--repeat", &times.to_string()])
         .args(more);
-    show(&mut command)?;
+    match command.status().during("running hapkg test")?.code() {
+        Some(0) => {}
+        Some(3) => return Err(Stop::environment("the trials could not be run")),
+        _ => return Err(Stop::failed(format!("`{}` failed", words(&command)))),
+    }
     starts(&machines::read(report)?)
         .ok_or_else(|| Stop::failed(format!("{}: no starts in it", report.display())))
 }
