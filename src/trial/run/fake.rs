@@ -243,7 +243,7 @@ impl World for Fake {
                 true => format!("{} /etc/corosync/corosync.conf\n", self.applied),
                 false => "1 /etc/corosync/corosync.conf\n".into(),
             },
-            shell if shell.starts_with("journalctl") => format!(
+            shell if shell.contains("journalctl --sync") => format!(
                 "{{\"_BOOT_ID\":\"boot-{node}-{}\",\"__MONOTONIC_TIMESTAMP\":\"101000000\",\
                  \"SYSLOG_IDENTIFIER\":\"kernel\",\"MESSAGE\":\"{}\"}}\n",
                 self.boots[node].0, self.nature.journal
