@@ -283,6 +283,10 @@ impl Running<'_, '_> {
                     return Err(trouble);
                 }
             }
+            (self.said)(match all {
+                true => "the address is not served yet",
+                false => "not every node has quorum yet",
+            });
             self.pause();
         }
         Ok(None)
