@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 pub use cluster::{Cluster, Node, Wiring};
-pub use spec::{Blank, Link, Spec};
+pub use spec::{Blank, GATEWAY, Link, Spec};
 
 use crate::atomic;
 use crate::chroot::cache_dir;

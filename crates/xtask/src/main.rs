@@ -82,7 +82,8 @@ enum Command {
 
 #[derive(Args)]
 struct Test {
-    /// Also what downloads much and is covered in a smaller way elsewhere.
+    /// Also what downloads much and is covered in a smaller way elsewhere, and
+    /// every scenario of vip, drbd, clvm and clc on noble.
     #[arg(long)]
     all: bool,
     /// Only the chroot tests whose name contains this, and nothing else.

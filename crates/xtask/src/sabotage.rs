@@ -23,9 +23,9 @@ struct Sabotage {
     scenario: &'static str,
     /// Settings of [start], put into that scenario.
     start: &'static str,
-    /// Shell that spoils the cluster which the recipe formed, before the first
-    /// step, on the node that serves and on the other one.
-    by_hand: [&'static str; 2],
+    /// Node and shell of what spoils the cluster that the recipe formed, before
+    /// the first step.
+    by_hand: &'static [(&'static str, &'static str)],
     /// What its failure has to speak of; one of them.
     about: &'static [&'static str],
 }
@@ -35,15 +35,25 @@ const WITHOUT_HANDLERS: &str = "sed -i '/fence-peer/d; s/resource-and-stonith/do
 const TWO_PRIMARIES: &str = "sed -i 's/protocol C;/protocol C; allow-two-primaries yes;/' /etc/drbd.d/data.res \
      && drbdadm adjust data";
 
+/// Nothing made wrong.
+const SOUND: Sabotage = Sabotage {
+    name: "",
+    role: "",
+    edits: &[],
+    scenario: "",
+    start: "",
+    by_hand: &[],
+    about: &[],
+};
+
 const ALL: [Sabotage; 8] = [
     Sabotage {
         name: "fencing-left-out",
         role: "vip",
-        edits: &[],
         scenario: "freeze",
         start: "fencing = \"unfenced\"",
-        by_hand: ["", ""],
         about: &["fenced", "holder"],
+        ..SOUND
     },
     Sabotage {
         name: "monitor-left-out",
@@ -53,9 +63,8 @@ const ALL: [Sabotage; 8] = [
             "",
         )],
         scenario: "address-removed",
-        start: "",
-        by_hand: ["", ""],
         about: &["failed action", "address"],
+        ..SOUND
     },
     Sabotage {
         name: "address-started-twice",
@@ -65,9 +74,8 @@ const ALL: [Sabotage; 8] = [
             "[[clone]]\nid = \"everywhere\"\nof = \"ip\"\n\n[fencing]\n",
         )],
         scenario: "serves",
-        start: "",
-        by_hand: ["", ""],
         about: &["holder", "address"],
+        ..SOUND
     },
     Sabotage {
         name: "agent-that-lies",
@@ -83,9 +91,8 @@ const ALL: [Sabotage; 8] = [
             ),
         ],
         scenario: "serves",
-        start: "",
-        by_hand: ["", ""],
         about: &["address"],
+        ..SOUND
     },
     Sabotage {
         name: "order-left-out",
@@ -101,42 +108,43 @@ const ALL: [Sabotage; 8] = [
             ),
         ],
         scenario: "serves",
-        start: "",
-        by_hand: ["", ""],
         about: &["failed action", "start state", "cluster was to form"],
+        ..SOUND
     },
     Sabotage {
         name: "fencing-handlers-left-out",
         role: "drbd",
-        edits: &[],
         scenario: "serves",
-        start: "",
-        by_hand: [WITHOUT_HANDLERS, WITHOUT_HANDLERS],
+        by_hand: &[("first", WITHOUT_HANDLERS), ("second", WITHOUT_HANDLERS)],
         about: &["/etc/drbd.d/data.res"],
+        ..SOUND
     },
     Sabotage {
         name: "ext4-on-two-primaries",
         role: "drbd",
-        edits: &[],
         scenario: "serves",
-        start: "",
-        by_hand: [
-            TWO_PRIMARIES,
-            "sed -i 's/protocol C;/protocol C; allow-two-primaries yes;/' /etc/drbd.d/data.res \
-             && drbdadm adjust data \
-             && for i in $(seq 30); do drbdadm primary data && break; sleep 1; done \
-             && mount /dev/drbd/by-res/data/0 /mnt && sleep 20",
+        by_hand: &[
+            ("first", TWO_PRIMARIES),
+            ("second", TWO_PRIMARIES),
+            (
+                "second",
+                "for i in $(seq 30); do drbdadm primary data && break; sleep 1; done \
+                 && mount /dev/drbd/by-res/data/0 /mnt && sleep 20",
+            ),
         ],
         about: &["primar", "mount", "fenced", "failed action"],
+        ..SOUND
     },
     Sabotage {
         name: "quorum-ignored",
         role: "drbd",
-        edits: &[],
         scenario: "serves",
-        start: "",
-        by_hand: ["crm_attribute --name no-quorum-policy --update ignore", ""],
+        by_hand: &[(
+            "first",
+            "crm_attribute --name no-quorum-policy --update ignore",
+        )],
         about: &["CIB", "no-quorum-policy"],
+        ..SOUND
     },
 ];
 
@@ -235,9 +243,9 @@ fn spoilt(one: &Sabotage, text: String) -> String {
 
 /// The steps that spoil a cluster.
 fn by_hand(one: &Sabotage) -> String {
-    let places = ["first", "second"].into_iter().zip(one.by_hand);
-    let given = places.filter(|(_, shell)| !shell.is_empty());
-    let steps = given
+    let steps = one
+        .by_hand
+        .iter()
         .map(|(node, shell)| format!("[[step]]\nrun = '''\n{shell}'''\nnode = \"{node}\"\n\n"));
     steps.collect()
 }

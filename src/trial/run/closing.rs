@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Running;
 use crate::trial::event;
 use crate::trial::fact::{Applied, Facts, NodeFacts};
+use crate::trial::observe::Seen;
 use crate::trial::report::{Stopped, Trial};
 use crate::trial::world::{Power, SET_UP_IS_OVER, Trouble};
 
@@ -162,8 +163,9 @@ impl Running<'_, '_> {
             console: self.world.console(node),
             ..NodeFacts::default()
         };
-        if let Some(seen) = self.watch.seen.get(node) {
-            facts.unmirrored = seen.unmirrored();
+        let seen = self.watch.seen.get(node);
+        facts.unmirrored = seen.map_or(Some("nothing was told".into()), Seen::unmirrored);
+        if let Some(seen) = seen {
             facts.crm_mon = seen.crm_mon.clone();
             facts.quorum = seen.quorumtool.clone();
         }

@@ -10,9 +10,11 @@ use crate::trial::scenario::{Client as Wanted, Direction, VIP};
 use crate::vm::Error;
 use crate::vm::client::{Client, Identity, Outcome, Pace, Question, WatchId, WriterId};
 use crate::vm::switch::{Loss, Switch};
+use crate::vm::template::GATEWAY;
 
-/// The client's place in the network that it shares with the nodes.
-const CLIENT: (Ipv4Addr, u8) = (Ipv4Addr::new(192, 0, 2, 200), 24);
+/// The client's place in the network that it shares with the nodes: where their
+/// default routes lead.
+const CLIENT: (Ipv4Addr, u8) = (Ipv4Addr::new(192, 0, 2, GATEWAY), 24);
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x68, 0xff, 0x01];
 
 /// Names of the nodes' network cards, by link.

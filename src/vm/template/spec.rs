@@ -16,9 +16,9 @@ const BMC_NETWORK: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 0);
 const FIRST_NODE: u32 = 11;
 const FIRST_BMC: u32 = 111;
 
-/// The host of the first link that default routes lead to, as on a server in a
-/// rack: the trials' client is there.
-pub const GATEWAY: u32 = 200;
+/// The host of each link that default routes lead to, as on a server in a rack;
+/// whoever works for the nodes from outside is there.
+pub const GATEWAY: u8 = 200;
 
 /// The network card that leads to the BMCs.
 pub const BMC_LINK: &str = "bmc";
@@ -97,7 +97,7 @@ impl Spec {
         ];
         for (number, link) in self.links.iter().enumerate() {
             let gateway = match number {
-                0 => format!(",{}", within(link.network, GATEWAY, 0)),
+                0 => format!(",{}", within(link.network, GATEWAY.into(), 0)),
                 _ => String::new(),
             };
             words.push(format!(
