@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How often a log, which cannot replace a line, gets one.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -21,7 +21,13 @@ pub struct Progress {
 impl Progress {
     /// Shows nothing until the first [`Progress::say`].
     pub fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        Self::of(ProgressBar::with_draw_target(
+            None,
+            ProgressDrawTarget::stderr(),
+        ))
+    }
+
+    fn of(bar: ProgressBar) -> Self {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{elapsed}]") {
             bar.set_style(style);
         }
@@ -50,5 +56,24 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Several lines of progress on one terminal.
+pub struct Screen(MultiProgress);
+
+impl Screen {
+    pub fn new() -> Self {
+        Self(MultiProgress::new())
+    }
+
+    /// One more line, until it is dropped.
+    pub fn progress(&self) -> Progress {
+        Progress::of(self.0.add(ProgressBar::new_spinner()))
+    }
+
+    /// Writes a line above those of progress.
+    pub fn print(&self, line: &str) {
+        self.0.suspend(|| eprintln!("{line}"));
     }
 }

@@ -4,10 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::print;
-use super::progress::Progress;
+use super::progress::{Progress, Screen};
 use crate::build;
 use crate::failure::Failure;
 use crate::recipe::date::Date;
@@ -16,7 +19,7 @@ use crate::trial::run::{self, Course};
 use crate::trial::scenario::{ANY, Profile, load_all, load_profiles};
 use crate::trial::schedule::schedule;
 use crate::trial::select::{self, Chosen, Wanted};
-use crate::trial::world::{Lab, Sources, Stage, Trouble, World, has_packages};
+use crate::trial::world::{Heard, Lab, Sources, Stage, Trouble, World, has_packages};
 
 /// Install roles in virtual machines, break the clusters, and measure.
 ///
@@ -47,6 +50,9 @@ pub struct Args {
         conflicts_with = "scenario"
     )]
     random: Vec<u64>,
+    /// Clusters at once [default: as many as processors and memory bear; figures are best by 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
     /// Directory to leave the report in.
     #[arg(long, value_name = "DIR", default_value = "dist/report")]
     report: PathBuf,
@@ -116,9 +122,9 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
     };
     let lab = Lab::new(sources, build::context(recipes)?).map_err(failed)?;
     if args.shell {
-        return shell_only(lab, &chosen, &profiles);
+        return shell_only(&lab, &chosen, &profiles);
     }
-    all(args, lab, &chosen, &profiles)
+    all(args, &lab, &chosen, &profiles)
 }
 
 fn failed(trouble: Trouble) -> Failure {
@@ -128,37 +134,87 @@ fn failed(trouble: Trouble) -> Failure {
     }
 }
 
+/// MiB that a cluster of two nodes needs, with QEMU's own and the packages
+/// that a template is formed from.
+const CLUSTER: u64 = 3072;
+
+/// As many clusters as have two processors each and fit into memory that is
+/// free; at least one.
+fn jobs_here() -> usize {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let memory = memory("MemAvailable:").unwrap_or(0) / 1024 / CLUSTER;
+    (processors / 2)
+        .min(usize::try_from(memory).unwrap_or(usize::MAX))
+        .max(1)
+}
+
+/// What the trials at work share.
+struct Running {
+    report: Report,
+    last: Option<Stage>,
+    failure: Option<Failure>,
+}
+
 /// Runs every trial and writes the report after each, so that a run that is
 /// interrupted leaves what it knows.
 fn all(
     args: &Args,
-    mut lab: Lab,
+    lab: &Lab,
     chosen: &[Chosen],
     profiles: &BTreeMap<String, Profile>,
 ) -> Result<(), Failure> {
+    let work: Vec<(&Chosen, u16)> = (chosen.iter())
+        .flat_map(|one| (1..=one.repeat).map(move |repeat| (one, repeat)))
+        .collect();
+    let jobs = (args.jobs.map_or_else(jobs_here, usize::from)).min(work.len());
     let began = Instant::now();
-    let mut report = Report {
-        began: now(),
-        host: host(),
-        ..Report::default()
-    };
-    let total: usize = chosen.iter().map(|one| usize::from(one.repeat)).sum();
-    let mut last: Option<Stage> = None;
-    'trials: for one in chosen {
-        for repeat in 1..=one.repeat {
-            drop(last.take());
-            let number = report.trials.len() + 1;
-            let (trial, stage) = trial(&mut lab, one, repeat, profiles, (number, total));
-            eprintln!("{}", report::line(&trial));
-            report.trials.push(trial);
-            report.wall = began.elapsed();
-            report::write(&report, &args.report)?;
-            last = stage;
-            let passed = report.count(Verdict::Passed) == report.trials.len();
-            if args.fail_fast && !passed {
-                break 'trials;
+    let running = Mutex::new(Running {
+        report: Report {
+            began: now(),
+            host: host(jobs),
+            ..Report::default()
+        },
+        last: None,
+        failure: None,
+    });
+    let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let screen = Screen::new();
+    let worker = || {
+        while !over.load(Ordering::Relaxed) {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((one, repeat)) = work.get(index) else {
+                return;
+            };
+            let number = (index + 1, work.len());
+            let (trial, stage) = trial(lab, one, *repeat, profiles, number, screen.progress());
+            screen.print(&report::line(&trial));
+            let ends = args.fail_fast && trial.verdict != Verdict::Passed;
+            let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+            running.report.trials.push(trial);
+            running.report.wall = began.elapsed();
+            if args.keep && (ends || number.0 == number.1) {
+                running.last = stage;
+            }
+            if let Err(error) = report::write(&running.report, &args.report) {
+                running.failure = Some(error.into());
+            }
+            if ends || running.failure.is_some() {
+                over.store(true, Ordering::Relaxed);
             }
         }
+    };
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(worker);
+        }
+    });
+    let Running {
+        report,
+        last,
+        failure,
+    } = running.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(failure) = failure {
+        return Err(failure);
     }
     let page = args.report.join("index.html");
     print(&format!(
@@ -166,7 +222,7 @@ fn all(
         report::summary(&report).trim_end(),
         page.display()
     ))?;
-    if let Some(stage) = last.filter(|_| args.keep) {
+    if let Some(stage) = last {
         shells(stage)?;
     }
     if report.count(Verdict::Environment) > 0 {
@@ -186,13 +242,13 @@ fn all(
 }
 
 fn trial(
-    lab: &mut Lab,
+    lab: &Lab,
     one: &Chosen,
     repeat: u16,
     profiles: &BTreeMap<String, Profile>,
     (number, total): (usize, usize),
+    progress: Progress,
 ) -> (Trial, Option<Stage>) {
-    let progress = Progress::new();
     let course = Course::new(
         one.scenario,
         one.role,
@@ -212,7 +268,11 @@ fn trial(
             text.clone_into(&mut last.borrow_mut());
         }
     };
-    let mut stage = match lab.stage(&course, one.suite, &say) {
+    let heard = Heard {
+        steps: &say,
+        tools: &|text| progress.say(&format!("[{number}/{total}] {path}: {text}")),
+    };
+    let mut stage = match lab.stage(&course, one.suite, heard) {
         Ok(stage) => stage,
         Err(Trouble::Environment(why)) => return (course.not_tried(why), None),
         Err(Trouble::Guest(why)) => {
@@ -228,7 +288,7 @@ fn trial(
 }
 
 fn shell_only(
-    mut lab: Lab,
+    lab: &Lab,
     chosen: &[Chosen],
     profiles: &BTreeMap<String, Profile>,
 ) -> Result<(), Failure> {
@@ -243,9 +303,12 @@ fn shell_only(
         1,
         profiles.get(one.role),
     );
-    let stage = lab
-        .stage(&course, one.suite, &|text| progress.say(text))
-        .map_err(failed)?;
+    let say = |text: &str| progress.say(text);
+    let heard = Heard {
+        steps: &say,
+        tools: &say,
+    };
+    let stage = lab.stage(&course, one.suite, heard).map_err(failed)?;
     drop(progress);
     shells(stage)
 }
@@ -307,21 +370,26 @@ fn now() -> String {
     )
 }
 
-/// Processors and memory, for the report.
-fn host() -> String {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let noun = if processors == 1 {
-        "processor"
-    } else {
-        "processors"
+/// Processors, memory and clusters at once, for the report.
+fn host(jobs: usize) -> String {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let noun = match processors {
+        1 => "processor",
+        _ => "processors",
     };
-    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = total.and_then(|text| text.trim().split(' ').next()?.parse::<u64>().ok());
-    match kib {
-        Some(kib) => format!("{processors} {noun}, {} GiB", kib.div_ceil(1 << 20)),
-        None => format!("{processors} {noun}"),
+    let mut host = format!("{processors} {noun}");
+    if let Some(kib) = memory("MemTotal:") {
+        host += &format!(", {} GiB", kib.div_ceil(1 << 20));
     }
+    if jobs > 1 {
+        host += &format!(", {jobs} clusters at once");
+    }
+    host
+}
+
+/// KiB, of a field of proc_meminfo(5).
+fn memory(field: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
+    line.trim().split(' ').next()?.parse().ok()
 }

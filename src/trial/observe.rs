@@ -17,6 +17,17 @@ echo '@@ quorum'; timeout 5 corosync-quorumtool -s 2>/dev/null
 echo '@@ monitor'; timeout 10 crm_mon --output-as=xml --fence-history=3 2>/dev/null
 echo '@@ end'";
 
+/// What a glance reads: name and file. Under emulation [`ASK`] takes a guest
+/// two seconds, most of it in crm_mon; this takes some milliseconds.
+pub const GLANCE: [(&str, &str); 6] = [
+    ("boot", "/proc/sys/kernel/random/boot_id"),
+    ("uptime", "/proc/uptime"),
+    ("fib", "/proc/net/fib_trie"),
+    ("ip6", "/proc/net/if_inet6"),
+    ("mounts", "/proc/mounts"),
+    ("drbd", "/proc/drbd"),
+];
+
 /// One node's answer.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
@@ -73,6 +84,34 @@ impl Seen {
         whole.then_some(seen)
     }
 
+    /// The files of [`GLANCE`], in that order; `None`: the node did not tell its
+    /// boot. What they do not tell is as `earlier`, if that is of this boot.
+    pub fn glance(files: &[Vec<u8>], earlier: Option<&Self>) -> Option<Self> {
+        let text = |name: &str| {
+            let at = GLANCE.iter().position(|(known, _)| *known == name);
+            let file = at.and_then(|at| files.get(at));
+            String::from_utf8_lossy(file.map_or(&[], Vec::as_slice)).into_owned()
+        };
+        let boot = text("boot").trim().to_string();
+        let uptime: f64 = text("uptime").split_whitespace().next()?.parse().ok()?;
+        let mut seen = match earlier.filter(|earlier| earlier.boot == boot) {
+            Some(earlier) => earlier.clone(),
+            None => Self::default(),
+        };
+        seen.boot = boot;
+        seen.uptime = Duration::try_from_secs_f64(uptime).ok()?;
+        seen.addresses = local(&text("fib"));
+        seen.addresses.extend(local6(&text("ip6")));
+        seen.mounts = mounts(&text("mounts"));
+        let drbd = text("drbd");
+        // DRBD 9 tells its state only to drbdadm.
+        if !drbd.starts_with("version: 9") {
+            (seen.primary, seen.connections, seen.disks) = (false, Vec::new(), Vec::new());
+            seen.drbd(&drbd);
+        }
+        Some(seen)
+    }
+
     /// The address is on one of its interfaces.
     pub fn has(&self, address: &str) -> bool {
         self.addresses.iter().any(|one| one == address)
@@ -126,6 +165,32 @@ impl Seen {
             }
         }
     }
+}
+
+/// The kernel's routing trie: an address of this host is a leaf that `host LOCAL`
+/// follows.
+fn local(trie: &str) -> Vec<String> {
+    let mut leaf = "";
+    let mut all: Vec<String> = Vec::new();
+    for line in trie.lines() {
+        let line = line.trim();
+        if let Some(address) = line.strip_prefix("|-- ") {
+            leaf = address;
+        } else if line.ends_with("host LOCAL") && !all.iter().any(|one| one == leaf) {
+            all.push(leaf.into());
+        }
+    }
+    all
+}
+
+/// /proc/net/if_inet6: each line begins with 32 hexadecimal digits.
+fn local6(text: &str) -> Vec<String> {
+    let address = |line: &str| {
+        let digits = line.split_whitespace().next()?;
+        let bits = u128::from_str_radix(digits, 16).ok()?;
+        Some(std::net::Ipv6Addr::from_bits(bits).to_string())
+    };
+    text.lines().filter_map(address).collect()
 }
 
 /// `ip -o addr`: the word after `inet` or `inet6`.
@@ -399,6 +464,37 @@ srcversion: 1
         assert_eq!(monitor.places("drbd-drbd", true).len(), 1);
         let cut = &text[..text.len() - 5];
         assert!(Seen::parse(cut).is_none(), "half an answer");
+    }
+
+    #[test]
+    fn a_glance_tells_addresses_and_keeps_what_this_boot_said() {
+        let files = |boot: &str, drbd: &str| -> Vec<Vec<u8>> {
+            let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n\
+                        \x20    |-- 192.0.2.10\n        /32 host LOCAL\n     |-- 192.0.2.255\n\
+                        \x20       /32 link BROADCAST\n";
+            let ip6 = "20010db8000000000000000000000010 02 40 00 80   enp0s3\n";
+            let mounts = "/dev/drbd0 /srv/data ext4 rw 0 0\n";
+            [boot, "93.55 12.00\n", trie, ip6, mounts, drbd]
+                .map(|text| text.as_bytes().to_vec())
+                .into()
+        };
+        let earlier = Seen {
+            boot: "one".into(),
+            crm_mon: "said".into(),
+            connections: vec!["old".into()],
+            ..Seen::default()
+        };
+        let seen = Seen::glance(&files("one\n", PROC_DRBD), Some(&earlier)).unwrap();
+        assert_eq!(seen.addresses, ["192.0.2.10", "2001:db8::10"]);
+        assert_eq!(seen.uptime, Duration::from_millis(93_550));
+        assert!(seen.primary && seen.single_mount());
+        assert_eq!(seen.connections, ["Connected"]);
+        assert_eq!(seen.crm_mon, "said");
+        let nine = Seen::glance(&files("one\n", "version: 9.2.0\n"), Some(&earlier)).unwrap();
+        assert_eq!(nine.connections, ["old"]);
+        let booted = Seen::glance(&files("two\n", ""), Some(&earlier)).unwrap();
+        assert!(booted.crm_mon.is_empty() && booted.connections.is_empty());
+        assert!(Seen::glance(&[], Some(&earlier)).is_none());
     }
 
     /// Primary, and the connections.

@@ -4,6 +4,7 @@
 mod answers;
 mod lab;
 mod machines;
+mod memo;
 mod packages;
 mod repository;
 mod wires;
@@ -25,7 +26,7 @@ for i in $(seq 600); do
     esac
 done";
 
-pub use lab::{Lab, Sources, Stage, has_packages};
+pub use lab::{Heard, Lab, Sources, Stage, has_packages};
 pub use machines::Machines;
 
 /// Whether a machine runs.
@@ -70,6 +71,16 @@ pub struct Answer {
     pub output: Result<Output, Trouble>,
 }
 
+/// What a node's files hold, and between which moments it told.
+#[derive(Debug)]
+pub struct Files {
+    pub node: String,
+    pub begin: Duration,
+    pub end: Duration,
+    /// In the order that was asked for; empty what cannot be read.
+    pub contents: Vec<Vec<u8>>,
+}
+
 /// A cluster with its client. Time is the driver's, since the scenario began;
 /// limits are stretched by [`World::scale`].
 pub trait World {
@@ -88,6 +99,11 @@ pub trait World {
     fn macs(&self) -> BTreeMap<String, String>;
 
     fn power(&self, node: &str) -> Power;
+
+    /// What the host did to a machine that says nothing of the role.
+    fn host_fault(&self) -> Option<String> {
+        None
+    }
 
     /// Address of the node's management controller, where it has one.
     fn bmc(&self, node: &str) -> Option<String>;
@@ -119,6 +135,18 @@ pub trait World {
         }
         answers
     }
+
+    /// Reads small files on several nodes at once, as cheaply as can be. A node
+    /// that does not answer within `limit` is left out.
+    ///
+    /// # Errors
+    /// `Environment`.
+    fn files(
+        &mut self,
+        nodes: &[String],
+        paths: &[&str],
+        limit: Duration,
+    ) -> Result<Vec<Files>, Trouble>;
 
     /// Begins a fault.
     ///

@@ -124,7 +124,10 @@ fn recalled(text: &str) -> Option<Accelerator> {
 }
 
 /// QEMU's version line.
-pub(super) fn version() -> Result<String, Error> {
+///
+/// # Errors
+/// `Environment`: it is not installed.
+pub fn version() -> Result<String, Error> {
     let name = "qemu-system-x86_64";
     let output = Command::new(name)
         .arg("--version")

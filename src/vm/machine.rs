@@ -87,6 +87,8 @@ struct Inner {
     template: bool,
     shell: Shell,
     qemu: Mutex<Option<Qemu>>,
+    /// What the host did to it.
+    fault: Mutex<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -114,6 +116,7 @@ impl Machine {
                 template,
                 shell,
                 qemu: Mutex::new(None),
+                fault: Mutex::new(None),
             }),
         })
     }
@@ -134,7 +137,23 @@ impl Machine {
 
     /// Whether it has power: QEMU lives.
     pub fn is_on(&self) -> bool {
-        running(&mut self.lock())
+        self.running(&mut self.lock())
+    }
+
+    /// What this host did to it that says nothing of the guest: QEMU crashed or
+    /// was killed, or had no room for a write and stopped the guest. Such a one
+    /// is switched off, so that nobody waits for it any more.
+    pub fn host_fault(&self) -> Option<String> {
+        let name = self.name();
+        if self.is_on() {
+            let status = self.execute("query-status", &json!({})).ok()?;
+            if status["status"] == "io-error" {
+                let text = format!("this host has no room left for the disks of {name}");
+                *locked(&self.inner.fault) = Some(text);
+                let _ = self.power_off();
+            }
+        }
+        locked(&self.inner.fault).clone()
     }
 
     /// Gives it power; nothing where it has. Returns before the guest is up:
@@ -144,7 +163,7 @@ impl Machine {
     /// `Environment`: QEMU does not start.
     pub fn power_on(&self) -> Result<(), Error> {
         let mut qemu = self.lock();
-        if running(&mut qemu) {
+        if self.running(&mut qemu) {
             return Ok(());
         }
         let ram = self.inner.dir.join("ram");
@@ -295,7 +314,7 @@ impl Machine {
 
     fn qmp(&self) -> Result<Arc<Qmp>, Error> {
         let mut qemu = self.lock();
-        let on = running(&mut qemu);
+        let on = self.running(&mut qemu);
         qemu.as_ref()
             .filter(|_| on)
             .map(|qemu| Arc::clone(&qemu.qmp))
@@ -338,10 +357,22 @@ impl Machine {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Qemu>> {
-        self.inner
-            .qemu
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.inner.qemu)
+    }
+
+    /// Whether QEMU lives; a dead one is forgotten, but not how it died.
+    fn running(&self, qemu: &mut Option<Qemu>) -> bool {
+        let end = match qemu.as_mut().map(|qemu| qemu.child.try_wait()) {
+            Some(Ok(None)) => return true,
+            Some(Ok(end)) => end,
+            Some(Err(_)) | None => None,
+        };
+        *qemu = None;
+        if let Some(end) = end.filter(|end| !end.success()) {
+            let text = format!("the QEMU of {} ended with {end}", self.name());
+            *locked(&self.inner.fault) = Some(text);
+        }
+        false
     }
 }
 
@@ -355,13 +386,6 @@ impl Drop for Inner {
     }
 }
 
-/// Whether QEMU lives; a dead one is forgotten.
-fn running(qemu: &mut Option<Qemu>) -> bool {
-    let alive = qemu
-        .as_mut()
-        .is_some_and(|qemu| matches!(qemu.child.try_wait(), Ok(None)));
-    if !alive {
-        *qemu = None;
-    }
-    alive
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -215,6 +215,20 @@ impl Shell {
         }
     }
 
+    /// Reads small files, as those of proc(5), with no process started for it;
+    /// empty where one cannot be read.
+    ///
+    /// # Errors
+    /// `Timeout`; `Off`.
+    pub fn files(&self, paths: &[&str], patience: Duration) -> Result<Vec<Vec<u8>>, Error> {
+        let fields: Vec<&[u8]> = paths.iter().map(|path| path.as_bytes()).collect();
+        let answer = self.ask(b'l', &fields, self.stretched(patience))?;
+        match answer.len() == paths.len() {
+            true => Ok(answer),
+            false => Err(self.nonsense()),
+        }
+    }
+
     /// Which boot answers.
     ///
     /// # Errors

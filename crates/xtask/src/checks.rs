@@ -7,7 +7,7 @@ use crate::case::table;
 use crate::host::{cargo, root, say, words};
 use crate::report::{Outcome, Report};
 use crate::stop::{During, Stop};
-use crate::{machines, run, setup, world};
+use crate::{lacking, machines, run, setup, world};
 
 /// Runs the tests and tells how many passed. `filter` leaves the checks of the
 /// source out; `reuse` does not build the repositories again.
@@ -42,7 +42,8 @@ fn run_all(all: bool, filter: Option<&str>, reuse: bool, report: &mut Report) ->
     if failed || filter.is_some() {
         return Ok(());
     }
-    machines::trials(&world, all, report)
+    machines::trials(&world, all, report)?;
+    lacking::trials(&world.hapkg, &world.new, None, report)
 }
 
 /// Formatting, clippy, and every Rust test. Whether to go on.

@@ -7,6 +7,7 @@ mod case;
 mod checks;
 mod compare;
 mod host;
+mod lacking;
 mod machine;
 mod machines;
 mod pty;
@@ -56,8 +57,8 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Makes recipes wrong, one way each, and sees whether the trials in
-    /// virtual machines find it.
+    /// Makes recipes, clusters and hosts wrong, one way each, and sees whether
+    /// the trials in virtual machines find it. Needs dist/.
     Sabotage {
         /// Only those whose name contains this.
         #[arg(long, value_name = "TEXT")]

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::host::{fresh_dir, root, say, show, words};
 use crate::report::{Outcome, Report};
 use crate::stop::{During, Stop};
-use crate::{machines, setup, world};
+use crate::{lacking, machines, setup, world};
 
 const SUITE: &str = "noble";
 
@@ -148,8 +148,8 @@ const ALL: [Sabotage; 8] = [
     },
 ];
 
-/// Runs all of them, or those whose name contains `filter`; the last line says
-/// how many were caught.
+/// Runs all of them and the hosts that lack something, or those whose name
+/// contains `filter`; the last line says how many were caught.
 ///
 /// # Errors
 /// `Environment`: nothing can be said; `Failed`: an edit fits no recipe.
@@ -175,6 +175,7 @@ pub fn run(filter: Option<&str>) -> Result<ExitCode, Stop> {
         };
         report.add(&format!("sabotage/{}", one.name), start.elapsed(), outcome);
     }
+    lacking::trials(&hapkg, &machines::built()?, filter, &mut report)?;
     println!("{}", report.closing_line());
     Ok(ExitCode::from(u8::from(report.failed() > 0)))
 }

@@ -59,6 +59,7 @@ fn start(hapkg: &Path, times: u16) -> Result<Child, Stop> {
         .arg(ROLE)
         .env("TMPDIR", RUNS)
         .args(["--scenario", SCENARIO, "--repeat", &times.to_string()])
+        .args(["--jobs", "1"])
         .stderr(Stdio::piped())
         .spawn()
         .during("starting hapkg test")

@@ -8,7 +8,7 @@ use crate::trial::event;
 use crate::trial::fact::{Applied, Facts, NodeFacts};
 use crate::trial::observe::Seen;
 use crate::trial::report::{Stopped, Trial};
-use crate::trial::world::{Power, SET_UP_IS_OVER, Trouble};
+use crate::trial::world::{Output, Power, SET_UP_IS_OVER, Trouble};
 
 /// Prints a journal's end.
 pub(super) const CURSOR: &str = "journalctl --quiet -n 0 --show-cursor | tail -n 1";
@@ -55,7 +55,9 @@ impl Running<'_, '_> {
             self.end(trial)?;
         }
         if !allow.contains_key("all-online") {
-            self.recover(!allow.contains_key("mirrored"))?;
+            // The audits tell where it is not whole in time.
+            let end = self.world.now() + self.stretched(RECOVER);
+            self.whole(!allow.contains_key("mirrored"), end)?;
         }
         let mut facts = Facts {
             macs: self.world.macs(),
@@ -101,60 +103,54 @@ impl Running<'_, '_> {
         Ok(())
     }
 
-    /// Waits until the cluster is whole; the audits tell where it is not.
-    fn recover(&mut self, mirrored: bool) -> Result<(), Trouble> {
-        let end = self.world.now() + self.stretched(RECOVER);
-        loop {
-            self.watch.look(self.world)?;
-            let not_mirrored = || mirrored.then(|| self.not_mirrored()).flatten();
-            let Some(missing) = self.not_whole().or_else(not_mirrored) else {
-                return Ok(());
-            };
-            if self.world.now() >= end {
-                return Ok(());
-            }
-            (self.said)(&missing);
-            self.pause();
+    /// On all members at once, as their packages do it when the cluster forms.
+    fn apply_again(&mut self, members: &[String]) -> Result<Vec<Applied>, Trouble> {
+        (self.said)("apply once more on every member");
+        if self.course.replicated {
+            self.all(members, QUIET, COLLECT)?;
         }
+        let before = self.all(members, DIGEST, COLLECT)?;
+        let done = self.all(members, &again(), APPLY)?;
+        let after = self.all(members, DIGEST, COLLECT)?;
+        let digest = |one: Result<Output, String>| one.map(|output| output.stdout);
+        let all = members.iter().zip(before).zip(done).zip(after);
+        Ok(all
+            .map(|(((node, before), done), after)| {
+                let (exit, output) = match done {
+                    Ok(done) => (done.status, format!("{}{}", done.stdout, done.stderr)),
+                    Err(why) => (-1, why),
+                };
+                Applied {
+                    node: node.clone(),
+                    exit,
+                    output,
+                    before: digest(before).unwrap_or_default(),
+                    after: digest(after).unwrap_or_default(),
+                }
+            })
+            .collect())
     }
 
-    fn apply_again(&mut self, members: &[String]) -> Result<Vec<Applied>, Trouble> {
-        let mut all = Vec::new();
-        for node in members {
-            (self.said)(&format!("apply once more on {node}"));
-            if self.course.replicated
-                && let Err(trouble @ Trouble::Environment(_)) =
-                    self.world.run(node, QUIET, "", COLLECT)
-            {
-                return Err(trouble);
-            }
-            let mut digest = || match self.world.run(node, DIGEST, "", COLLECT) {
-                Ok(output) => Ok(output.stdout),
-                Err(Trouble::Guest(_)) => Ok(String::new()),
-                Err(trouble) => Err(trouble),
+    /// What each of the nodes answers, in their order; in words why it does not.
+    fn all(
+        &mut self,
+        nodes: &[String],
+        shell: &str,
+        limit: Duration,
+    ) -> Result<Vec<Result<Output, String>>, Trouble> {
+        let mut answers = self.world.ask(nodes, shell, limit);
+        let mut told = Vec::new();
+        for node in nodes {
+            let place = answers.iter().position(|answer| answer.node == *node);
+            let output = match place.map(|place| answers.swap_remove(place).output) {
+                Some(Ok(output)) => Ok(output),
+                Some(Err(Trouble::Guest(why))) => Err(why),
+                Some(Err(trouble)) => return Err(trouble),
+                None => Err(format!("{node} was not asked")),
             };
-            let before = digest()?;
-            let done = self.world.run(node, &again(), "", APPLY);
-            let (exit, output) = match done {
-                Ok(done) => (done.status, format!("{}{}", done.stdout, done.stderr)),
-                Err(Trouble::Guest(why)) => (-1, why),
-                Err(trouble) => return Err(trouble),
-            };
-            let mut digest = || match self.world.run(node, DIGEST, "", COLLECT) {
-                Ok(output) => Ok(output.stdout),
-                Err(Trouble::Guest(_)) => Ok(String::new()),
-                Err(trouble) => Err(trouble),
-            };
-            let after = digest()?;
-            all.push(Applied {
-                node: node.clone(),
-                exit,
-                output,
-                before,
-                after,
-            });
+            told.push(output);
         }
-        Ok(all)
+        Ok(told)
     }
 
     fn node(&mut self, node: &str) -> Result<NodeFacts, Trouble> {

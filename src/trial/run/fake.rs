@@ -8,7 +8,7 @@ use crate::trial::observe::ASK;
 use crate::trial::run::QUORUM;
 use crate::trial::run::closing::{CURSOR, again};
 use crate::trial::scenario::{Fault, VIP};
-use crate::trial::world::{Output, Power, Trouble, World};
+use crate::trial::world::{Files, Output, Power, Trouble, World};
 
 const TICK: Duration = Duration::from_millis(20);
 
@@ -28,6 +28,8 @@ pub struct Nature {
     pub lost_record: bool,
     /// The tool behind it fails when asked to inject.
     pub broken: bool,
+    /// What the host did to a machine.
+    pub host_fault: Option<&'static str>,
     pub failed_action: bool,
 }
 
@@ -41,6 +43,7 @@ impl Default for Nature {
             journal: "all is well",
             lost_record: false,
             broken: false,
+            host_fault: None,
             failed_action: false,
         }
     }
@@ -188,6 +191,20 @@ impl Fake {
         )
     }
 
+    fn file(&self, node: &str, path: &str) -> Vec<u8> {
+        let (number, booted) = self.boots[node];
+        let uptime = (self.now.saturating_sub(booted)).as_secs_f64() + 100.0;
+        let text = match path {
+            "/proc/sys/kernel/random/boot_id" => format!("boot-{node}-{number}\n"),
+            "/proc/uptime" => format!("{uptime} 1.00\n"),
+            "/proc/net/fib_trie" if self.holders.iter().any(|one| one == node) => {
+                format!("  |-- {VIP}\n     /32 host LOCAL\n")
+            }
+            _ => String::new(),
+        };
+        text.into_bytes()
+    }
+
     fn lose(&mut self, node: &str, power: Power) {
         self.power.insert(node.into(), power);
         self.lost = Some((node.into(), self.now));
@@ -195,6 +212,10 @@ impl Fake {
 }
 
 impl World for Fake {
+    fn host_fault(&self) -> Option<String> {
+        self.nature.host_fault.map(str::to_owned)
+    }
+
     fn now(&self) -> Duration {
         self.now
     }
@@ -261,6 +282,26 @@ impl World for Fake {
             }
         };
         Ok(output)
+    }
+
+    fn files(
+        &mut self,
+        nodes: &[String],
+        paths: &[&str],
+        _: Duration,
+    ) -> Result<Vec<Files>, Trouble> {
+        self.pass(TICK);
+        let now = self.now;
+        let told = nodes
+            .iter()
+            .filter(|node| self.is_on(node))
+            .map(|node| Files {
+                node: node.clone(),
+                begin: now,
+                end: now,
+                contents: paths.iter().map(|path| self.file(node, path)).collect(),
+            });
+        Ok(told.collect())
     }
 
     fn inject(&mut self, fault: &Fault<String>) -> Result<(), Trouble> {

@@ -154,6 +154,10 @@ pub fn run(world: &mut dyn World, course: &Course, said: Listener) -> Trial {
         said,
     };
     let stopped = running.steps(&mut trial);
+    let stopped = match running.world.host_fault() {
+        Some(fault) => Some(Stopped::Environment(fault)),
+        None => stopped,
+    };
     // Also of a trial that stopped: its journals and audits tell more.
     let closed = match &stopped {
         Some(Stopped::Environment(_)) => Ok(Facts::default()),
@@ -169,6 +173,7 @@ pub fn run(world: &mut dyn World, course: &Course, said: Listener) -> Trial {
     }
     trial.length = running.world.now();
     running.draw(&mut trial);
+    let environment = environment.or_else(|| running.world.host_fault());
     if let Some(why) = environment {
         trial.verdict = Verdict::Environment;
         trial.why.insert(0, why);
@@ -239,26 +244,58 @@ impl Running<'_, '_> {
             trial.served = self.serving(end).map_err(environment)?;
         }
         self.mark().map_err(environment)?;
-        loop {
-            self.watch.look(self.world).map_err(environment)?;
-            let missing = match formed {
-                true => self.not_whole().or_else(|| self.not_mirrored()),
-                false => self.not_up(),
-            };
-            let Some(missing) = missing else { break };
-            if self.world.now() >= end {
-                return Err(Stopped::Role(vec![format!(
-                    "the start state never came: {missing}"
-                )]));
-            }
-            (self.said)(&missing);
-            self.pause();
+        let missing = match formed {
+            true => self.whole(true, end).map_err(environment)?,
+            false => self.up(end).map_err(environment)?,
+        };
+        if let Some(missing) = missing {
+            return Err(Stopped::Role(vec![format!(
+                "the start state never came: {missing}"
+            )]));
         }
         if formed {
             self.floor = floor::Configured::ask(self.world, &self.course.members());
             self.first = self.pair();
         }
         Ok(())
+    }
+
+    /// Waits until the cluster is whole, and with `mirrored` its replicas too;
+    /// what is missing at `end`.
+    fn whole(&mut self, mirrored: bool, end: Duration) -> Result<Option<String>, Trouble> {
+        let began = self.world.now();
+        loop {
+            self.watch.glance(self.world)?;
+            let near = |running: &Self| {
+                let not_mirrored = || mirrored.then(|| running.not_mirrored()).flatten();
+                running.not_serving().or_else(not_mirrored)
+            };
+            let late = self.world.now() >= end;
+            let mut missing = near(self);
+            if late || missing.is_none() && self.watch.due(began, self.world.now()) {
+                self.watch.look(self.world)?;
+                missing = near(self).or_else(|| self.not_joined());
+                if missing.is_none() || late {
+                    return Ok(missing);
+                }
+            }
+            if let Some(missing) = missing {
+                (self.said)(&missing);
+            }
+            self.pause();
+        }
+    }
+
+    /// Waits until every machine answers; what is missing at `end`.
+    fn up(&mut self, end: Duration) -> Result<Option<String>, Trouble> {
+        loop {
+            self.watch.glance(self.world)?;
+            let missing = self.not_up();
+            if missing.is_none() || self.world.now() >= end {
+                return Ok(missing);
+            }
+            self.pause();
+        }
     }
 
     /// When every member answered with quorum, and the address: a look that
@@ -292,10 +329,28 @@ impl Running<'_, '_> {
         Ok(None)
     }
 
-    /// What keeps the cluster from being whole: members online, quorum, the
-    /// address answering.
-    fn not_whole(&self) -> Option<String> {
+    /// What keeps a client from being served: a silent member, the address.
+    fn not_serving(&self) -> Option<String> {
+        if let Some(why) = self.not_up() {
+            return Some(why);
+        }
+        if !self.course.address {
+            return None;
+        }
+        match (self.watch.holder(), self.watch.served()) {
+            (None, _) => Some("nobody has the address".into()),
+            (Some(holder), Some(false)) => Some(format!("{holder} does not answer the client")),
+            _ => None,
+        }
+    }
+
+    /// Who is not online, or without quorum. Of another tool's cluster only the
+    /// service is known.
+    fn not_joined(&self) -> Option<String> {
         use super::scenario::{Expectation, Nodes};
+        if self.course.start.formed_by == FormedBy::Script {
+            return None;
+        }
         let members = self.course.members();
         let none = std::collections::BTreeSet::new();
         let name = |who: &super::scenario::Who| Ok(who.to_string());
@@ -307,30 +362,16 @@ impl Running<'_, '_> {
             scale: self.world.scale(),
             name: &name,
         };
-        if let Some(why) = self.not_up() {
-            return Some(why);
-        }
-        // Of another tool's cluster only the service is known.
-        let ours = self.course.start.formed_by != FormedBy::Script;
         let standing = [
             Expectation::Online(Nodes::All),
             Expectation::Quorum(Nodes::All),
         ];
-        for expectation in standing.into_iter().filter(|_| ours) {
-            if let judge::Holds::NotYet(why) | judge::Holds::Never(why) =
-                judge::judge(&expectation, &context)
-            {
-                return Some(why);
-            }
-        }
-        if !self.course.address {
-            return None;
-        }
-        match (self.watch.holder(), self.watch.served()) {
-            (None, _) => Some("nobody has the address".into()),
-            (Some(holder), Some(false)) => Some(format!("{holder} does not answer the client")),
-            _ => None,
-        }
+        standing
+            .iter()
+            .find_map(|expectation| match judge::judge(expectation, &context) {
+                judge::Holds::Yes => None,
+                judge::Holds::NotYet(why) | judge::Holds::Never(why) => Some(why),
+            })
     }
 
     /// What is wrong with DRBD's replicas, as a member sees them; nothing where

@@ -103,7 +103,7 @@ impl Running<'_, '_> {
                 // Looked at meanwhile: two holders may be there for a moment.
                 while self.world.now() < end {
                     self.pause();
-                    self.watch.look(self.world).map_err(environment)?;
+                    self.watch.glance(self.world).map_err(environment)?;
                 }
                 Ok(())
             }
@@ -172,7 +172,7 @@ impl Running<'_, '_> {
         let boot = self.watch.seen.get(node).map(|seen| seen.boot.clone());
         let end = self.world.now() + self.stretched(Duration::from_secs(90));
         loop {
-            self.watch.look(self.world).map_err(environment)?;
+            self.watch.glance(self.world).map_err(environment)?;
             let now = self.watch.seen.get(node).map(|seen| seen.boot.clone());
             if now.is_none() || now != boot || self.world.power(node) == Power::Off {
                 return Ok(());
@@ -271,54 +271,81 @@ impl Running<'_, '_> {
         if list.is_empty() {
             return Ok(());
         }
-        let end = self.world.now() + self.stretched(within);
+        let began = self.world.now();
+        let end = began + self.stretched(within);
+        let (near, far): (Vec<&Expectation>, Vec<&Expectation>) =
+            list.iter().partition(|expectation| expectation.by_glance());
         loop {
-            self.watch.look(self.world).map_err(environment)?;
-            let mut missing = Vec::new();
-            let mut never = false;
-            // Where nobody had the address yet, whoever has it first.
-            let names = match names.now {
-                Some(_) => names.clone(),
-                None => Names {
-                    now: self.pair(),
-                    first: self.first.clone().or_else(|| self.pair()),
-                },
-            };
-            for expectation in list {
-                let holds = match expectation {
-                    Expectation::State { .. } | Expectation::Says { .. } => {
-                        self.status(expectation, &names)?
-                    }
-                    expectation => judge::judge(
-                        expectation,
-                        &Context {
-                            watch: &self.watch,
-                            members: &self.course.members(),
-                            from,
-                            fenced,
-                            scale: self.world.scale(),
-                            name: &|who| names.name(who),
-                        },
-                    ),
-                };
-                match holds {
-                    Holds::Yes => {}
-                    Holds::NotYet(why) => missing.push(why),
-                    Holds::Never(why) => {
-                        never = true;
-                        missing.push(why);
-                    }
+            self.watch.glance(self.world).map_err(environment)?;
+            let late = self.world.now() >= end;
+            let (mut missing, mut never) =
+                self.missing(near.iter().copied(), from, fenced, names)?;
+            // What is at hand is waited for first, and all is judged at one time.
+            let asks = !far.is_empty() && self.watch.due(began, self.world.now());
+            if asks && missing.is_empty() || late && !never {
+                self.watch.look(self.world).map_err(environment)?;
+                (missing, never) = self.missing(list.iter(), from, fenced, names)?;
+                if missing.is_empty() {
+                    return Ok(());
                 }
-            }
-            if missing.is_empty() {
+            } else if missing.is_empty() && far.is_empty() {
                 return Ok(());
             }
-            if never || self.world.now() >= end {
+            if never || late {
                 return Err(Stopped::Role(missing));
             }
-            (self.said)(&missing[0]);
+            if let Some(why) = missing.first() {
+                (self.said)(why);
+            }
             self.pause();
         }
+    }
+
+    /// What does not hold of these by the last looks, and whether it never can.
+    fn missing<'e>(
+        &mut self,
+        list: impl IntoIterator<Item = &'e Expectation>,
+        from: Duration,
+        fenced: &BTreeSet<(String, String)>,
+        names: &Names,
+    ) -> Result<(Vec<String>, bool), Stopped> {
+        let mut missing = Vec::new();
+        let mut never = false;
+        // Where nobody had the address yet, whoever has it first.
+        let names = match names.now {
+            Some(_) => names.clone(),
+            None => Names {
+                now: self.pair(),
+                first: self.first.clone().or_else(|| self.pair()),
+            },
+        };
+        for expectation in list {
+            let holds = match expectation {
+                Expectation::State { .. } | Expectation::Says { .. } => {
+                    self.status(expectation, &names)?
+                }
+                expectation => judge::judge(
+                    expectation,
+                    &Context {
+                        watch: &self.watch,
+                        members: &self.course.members(),
+                        from,
+                        fenced,
+                        scale: self.world.scale(),
+                        name: &|who| names.name(who),
+                    },
+                ),
+            };
+            match holds {
+                Holds::Yes => {}
+                Holds::NotYet(why) => missing.push(why),
+                Holds::Never(why) => {
+                    never = true;
+                    missing.push(why);
+                }
+            }
+        }
+        Ok((missing, never))
     }
 
     fn status(&mut self, expectation: &Expectation, names: &Names) -> Result<Holds, Stopped> {

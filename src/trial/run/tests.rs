@@ -147,6 +147,20 @@ fn a_broken_environment_says_nothing_of_the_role() {
 }
 
 #[test]
+fn what_fails_on_a_host_without_room_says_nothing_of_the_role() {
+    let (trial, _) = tried(
+        &power_off(),
+        Nature {
+            stuck: true,
+            host_fault: Some("no room"),
+            ..Nature::default()
+        },
+    );
+    assert_eq!(trial.verdict, Verdict::Environment);
+    assert_eq!(trial.why[0], "no room");
+}
+
+#[test]
 fn selectors_are_those_of_the_step_and_of_the_start() {
     let scenario = steps(
         "[[step]]\nfault = \"power-off\"\nnode = \"holder\"\nexpect = { vip = \"other\" }\n\

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use crate::trial::event::Anchor;
 use crate::trial::fact::{Probe, ProbeKind, Sighting, Single};
-use crate::trial::observe::{ASK, Seen};
+use crate::trial::observe::{ASK, GLANCE, Seen};
 use crate::trial::report::{Held, Stretch};
 use crate::trial::scenario::VIP;
 use crate::trial::world::{Power, Trouble, World};
 
 /// For one answer, before the stretch.
 pub(super) const PATIENCE: Duration = Duration::from_secs(25);
+
+/// Between two whole looks while something is waited for: in emulation they
+/// slow a guest down, and it is the guest that is measured.
+const PERIOD: Duration = Duration::from_secs(3);
 
 /// Everything that was seen so far.
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ pub struct Watch {
     /// Stretches of power off and standing still.
     pub stretches: Vec<Held>,
     macs: BTreeMap<String, String>,
+    /// When the last whole look was over.
+    looked: Option<Duration>,
 }
 
 impl Watch {
@@ -39,11 +45,55 @@ impl Watch {
         }
     }
 
-    /// One round: every machine that runs is asked.
+    /// One round: every machine that runs tells all.
     ///
     /// # Errors
     /// Only of the environment; a silent guest is a fact.
     pub fn look(&mut self, world: &mut dyn World) -> Result<(), Trouble> {
+        let on = self.running(world);
+        for answer in world.ask(&on, ASK, PATIENCE) {
+            let node = answer.node;
+            match answer.output {
+                Ok(output) => {
+                    let seen = Seen::parse(&output.stdout);
+                    self.told(&node, (answer.begin, answer.end), seen);
+                }
+                Err(Trouble::Guest(_)) => drop(self.seen.remove(&node)),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        self.probes = world.probes();
+        self.looked = Some(world.now());
+        Ok(())
+    }
+
+    /// One round of what costs the guests next to nothing: who runs, addresses,
+    /// mounts, DRBD. What pacemaker and corosync said stays as it was.
+    ///
+    /// # Errors
+    /// As [`Watch::look`].
+    pub fn glance(&mut self, world: &mut dyn World) -> Result<(), Trouble> {
+        let on = self.running(world);
+        let paths = GLANCE.map(|(_, path)| path);
+        let told = world.files(&on, &paths, PATIENCE)?;
+        self.seen
+            .retain(|node, _| told.iter().any(|one| one.node == *node));
+        for one in told {
+            let seen = Seen::glance(&one.contents, self.seen.get(&one.node));
+            self.told(&one.node, (one.begin, one.end), seen);
+        }
+        self.probes = world.probes();
+        Ok(())
+    }
+
+    /// Whether another whole look may be taken; the first since `from` always.
+    pub fn due(&self, from: Duration, now: Duration) -> bool {
+        self.looked
+            .is_none_or(|looked| looked < from || now >= looked + PERIOD)
+    }
+
+    /// The machines to ask; those that are off or stand still are noted.
+    fn running(&mut self, world: &dyn World) -> Vec<String> {
         let (on, rest): (Vec<String>, Vec<String>) =
             (self.machines.iter().cloned()).partition(|node| world.power(node) == Power::On);
         let now = world.now();
@@ -56,23 +106,18 @@ impl Watch {
                 self.sighting(node, now, now, &Seen::default());
             }
         }
-        for answer in world.ask(&on, ASK, PATIENCE) {
-            let node = answer.node;
-            match answer.output {
-                Ok(output) => match Seen::parse(&output.stdout) {
-                    Some(seen) => {
-                        self.sighting(&node, answer.begin, answer.end, &seen);
-                        self.anchor(&node, answer.begin, &seen);
-                        self.seen.insert(node, seen);
-                    }
-                    None => drop(self.seen.remove(&node)),
-                },
-                Err(Trouble::Guest(_)) => drop(self.seen.remove(&node)),
-                Err(trouble) => return Err(trouble),
+        on
+    }
+
+    fn told(&mut self, node: &str, (begin, end): (Duration, Duration), seen: Option<Seen>) {
+        match seen {
+            Some(seen) => {
+                self.sighting(node, begin, end, &seen);
+                self.anchor(node, begin, &seen);
+                self.seen.insert(node.into(), seen);
             }
+            None => drop(self.seen.remove(node)),
         }
-        self.probes = world.probes();
-        Ok(())
     }
 
     fn sighting(&mut self, node: &str, begin: Duration, end: Duration, seen: &Seen) {

@@ -197,10 +197,10 @@ pub enum Expectation {
 }
 
 impl Expectation {
-    /// Whether it can be judged only when the step is over: it looks back at
-    /// what happened.
-    pub fn looks_back(&self) -> bool {
-        matches!(self, Self::Outage(_) | Self::Moves(_))
+    /// Whether the client and a node's addresses tell, without asking the
+    /// cluster.
+    pub fn by_glance(&self) -> bool {
+        matches!(self, Self::Vip(_) | Self::Outage(_) | Self::Moves(_))
     }
 }
 

@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
 use super::answers::{self, Addresses};
 use super::machines::{Machines, RECORDS};
+use super::memo::Memo;
+
 use super::wires::{CARDS, Wires};
 use super::{Trouble, packages, repository};
 use crate::build::{self, Answers, Surroundings};
@@ -51,14 +54,14 @@ pub struct Sources {
     pub cold: bool,
 }
 
-/// Makes clusters, until it is dropped.
+/// Makes clusters, until it is dropped; several threads may ask at once.
 pub struct Lab {
     owner: Arc<Owner>,
     sources: Sources,
     surroundings: Surroundings,
-    images: BTreeMap<(String, Vec<String>), (Image, Accelerator)>,
-    templates: BTreeMap<String, Template>,
-    count: usize,
+    images: Memo<(String, Vec<String>), (Image, Accelerator)>,
+    templates: Memo<String, Template>,
+    count: AtomicUsize,
 }
 
 /// A cluster in its start state.
@@ -67,6 +70,15 @@ pub struct Stage {
     pub cold: bool,
     /// What the fork took, or all of it where it is cold.
     pub took: Duration,
+}
+
+/// Hears what is being done.
+#[derive(Clone, Copy)]
+pub struct Heard<'a> {
+    /// A few lines for each start state.
+    pub steps: &'a dyn Fn(&str),
+    /// Every line that apt prints into a new image.
+    pub tools: &'a dyn Fn(&str),
 }
 
 struct Numbers<'a>(&'a Spec);
@@ -93,15 +105,17 @@ struct Plan {
 
 impl Lab {
     /// # Errors
-    /// `Environment`: no directory or process to be had.
+    /// `Environment`: no directory or process to be had, or no QEMU.
     pub fn new(sources: Sources, surroundings: Surroundings) -> Result<Self, Trouble> {
+        // Before an image is made for nothing.
+        accelerator::version()?;
         Ok(Lab {
             owner: Arc::new(Owner::new()?),
             sources,
             surroundings,
-            images: BTreeMap::new(),
-            templates: BTreeMap::new(),
-            count: 0,
+            images: Memo::default(),
+            templates: Memo::default(),
+            count: AtomicUsize::new(0),
         })
     }
 
@@ -111,46 +125,47 @@ impl Lab {
     /// `Environment`: image, packages or QEMU; `Guest`: the packages do not
     /// install, or the cluster does not form.
     pub fn stage(
-        &mut self,
+        &self,
         course: &Course,
         suite: &'static Suite,
-        say: &dyn Fn(&str),
+        heard: Heard,
     ) -> Result<Stage, Trouble> {
+        let say = heard.steps;
         let recipes = self.recipes(course)?;
-        let spec = self.spec(course, suite, &recipes, say)?;
+        let spec = self.spec(course, suite, &recipes, heard.tools)?;
         let repository = repository::read(&self.sources.dist.join("apt"), suite)?;
         let plans = self.plans(course, &recipes, &spec)?;
         let key = key(&repository.key, course, &plans);
-        self.count += 1;
-        let name = format!("c{}", self.count);
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let name = format!("c{number}");
         let mut began = Instant::now();
-        let formed =
-            |cluster: &Cluster| self.form(cluster, course, suite, &repository.archive, &plans, say);
+        let formed = |cluster: &Cluster| {
+            let form = || self.form(cluster, course, suite, &repository.archive, &plans, say);
+            cluster
+                .patrolled(form)
+                .map_err(|trouble| match cluster.host_fault() {
+                    Some(fault) => Trouble::Environment(fault),
+                    None => trouble,
+                })
+        };
         let (cluster, mut wires) = if self.sources.cold {
             let (cluster, wires) = self.boot(&name, &spec, false)?;
             formed(&cluster)?;
             (cluster, wires)
         } else {
-            let template = match self.templates.get(&key) {
-                Some(template) => template.clone(),
-                None => {
-                    let place = Template::cached(&spec, &key)?;
-                    let template = match Template::open(&place, &spec)? {
-                        Some(template) => template,
-                        None => {
-                            say("booting the nodes of a template");
-                            let (cluster, wires) = self.boot(&format!("{name}t"), &spec, true)?;
-                            formed(&cluster)?;
-                            say("freezing the template");
-                            let template = cluster.freeze_to_template(&place)?;
-                            drop(wires);
-                            template
-                        }
-                    };
-                    self.templates.insert(key, template.clone());
-                    template
+            let template = self.templates.get(key.clone(), || {
+                let place = Template::cached(&spec, &key)?;
+                if let Some(template) = Template::open(&place, &spec)? {
+                    return Ok(template);
                 }
-            };
+                say("booting the nodes of a template");
+                let (cluster, wires) = self.boot(&format!("{name}t"), &spec, true)?;
+                formed(&cluster)?;
+                say("freezing the template");
+                let template = cluster.freeze_to_template(&place)?;
+                drop(wires);
+                Ok(template)
+            })?;
             say("forking the template");
             began = Instant::now();
             let wires = self.wires(&name, &spec)?;
@@ -201,11 +216,11 @@ impl Lab {
     }
 
     fn spec(
-        &mut self,
+        &self,
         course: &Course,
         suite: &'static Suite,
         recipes: &[Recipe],
-        say: &dyn Fn(&str),
+        tools: &dyn Fn(&str),
     ) -> Result<Spec, Trouble> {
         let start = &course.start;
         // What our own packages need that come with the role's.
@@ -227,17 +242,12 @@ impl Lab {
         wanted.sort();
         wanted.dedup();
         let key = (suite.name.to_string(), wanted.clone());
-        let (image, accelerator) = match self.images.get(&key) {
-            Some(found) => found.clone(),
-            None => {
-                let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
-                let image = image::build(suite, &names, say)?;
-                let accelerator = accelerator::choose(&image.kernel(), &self.owner)?;
-                self.images
-                    .insert(key, (image.clone(), accelerator.clone()));
-                (image, accelerator)
-            }
-        };
+        let (image, accelerator) = self.images.get(key, || {
+            let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
+            let image = image::build(suite, &names, tools)?;
+            let accelerator = accelerator::choose(&image.kernel(), &self.owner)?;
+            Ok((image, accelerator))
+        })?;
         let link = |number: usize| Link {
             id: CARDS[number].into(),
             network: [[192, 0, 2, 0], [198, 51, 100, 0]][number].into(),
@@ -466,8 +476,9 @@ fn whole(shell: &Shell, members: usize) -> Result<(), Trouble> {
     // Polled in the guest: an exchange with it costs more than a look.
     let script = format!(
         "for i in $(seq 600); do \
-         if crm_mon -1 2>/dev/null | grep -E '^ *\\* Online:' | grep -oE '[a-z]+' | grep -cE '^({})$' | grep -qx {members} \
-         && ! crm_mon -1 | grep -qE 'Starting|Stopped|pending' && [ -e /var/lib/ubuntu-ha/formed ]; then exit 0; fi; \
+         if [ -e /var/lib/ubuntu-ha/formed ] \
+         && crm_mon -1 2>/dev/null | grep -E '^ *\\* Online:' | grep -oE '[a-z]+' | grep -cE '^({})$' | grep -qx {members} \
+         && ! crm_mon -1 | grep -qE 'Starting|Stopped|pending'; then exit 0; fi; \
          sleep 1; done; exit 1",
         NODE_NAMES.join("|")
     );

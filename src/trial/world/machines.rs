@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::wires::{CARDS, Rule, Wires};
-use super::{Answer, Output, Power, Trouble, World};
+use super::{Answer, Files, Output, Power, Trouble, World};
 use crate::trial::fact::{Probe, Records};
 use crate::trial::run::{heal_shell, inject_shell};
 use crate::trial::scenario::{Fault, Manner, VIP};
@@ -138,6 +138,10 @@ impl World for Machines {
         }
     }
 
+    fn host_fault(&self) -> Option<String> {
+        self.cluster.host_fault()
+    }
+
     fn bmc(&self, node: &str) -> Option<String> {
         let spec = self.cluster.spec();
         let place = spec.nodes.iter().position(|name| name == node)?;
@@ -153,39 +157,47 @@ impl World for Machines {
     ) -> Result<Output, Trouble> {
         let machine = self.machine(node)?;
         let words = ["/bin/sh", "-c", shell];
-        let output = machine.shell().feed(&words, input.as_bytes(), limit)?;
-        Ok(converted(&output))
+        let feed = || machine.shell().feed(&words, input.as_bytes(), limit);
+        Ok(converted(&self.cluster.patrolled(feed)?))
     }
 
     fn ask(&mut self, nodes: &[String], shell: &str, limit: Duration) -> Vec<Answer> {
         let origin = self.origin;
-        let machines: Vec<(&String, Result<&Machine, Trouble>)> = nodes
-            .iter()
-            .map(|node| (node, self.machine(node)))
-            .collect();
-        std::thread::scope(|scope| {
-            let running: Vec<_> = machines
-                .into_iter()
-                .map(|(node, machine)| {
-                    scope.spawn(move || {
-                        let begin = origin.elapsed();
-                        let output = machine.and_then(|machine| {
-                            Ok(converted(&machine.shell().script(shell, limit)?))
-                        });
-                        Answer {
-                            node: node.clone(),
-                            begin,
-                            end: origin.elapsed(),
-                            output,
-                        }
-                    })
-                })
-                .collect();
-            running
-                .into_iter()
-                .filter_map(|one| one.join().ok())
-                .collect()
-        })
+        let ask = |node: &str, machine: Result<&Machine, Trouble>| {
+            let begin = origin.elapsed();
+            let output =
+                machine.and_then(|machine| Ok(converted(&machine.shell().script(shell, limit)?)));
+            Answer {
+                node: node.into(),
+                begin,
+                end: origin.elapsed(),
+                output,
+            }
+        };
+        self.cluster.patrolled(|| self.at_once(nodes, ask))
+    }
+
+    fn files(
+        &mut self,
+        nodes: &[String],
+        paths: &[&str],
+        limit: Duration,
+    ) -> Result<Vec<Files>, Trouble> {
+        let origin = self.origin;
+        let told = self.at_once(nodes, |node, machine| {
+            let begin = origin.elapsed();
+            let contents = machine.and_then(|machine| Ok(machine.shell().files(paths, limit)?));
+            contents.map(|contents| Files {
+                node: node.into(),
+                begin,
+                end: origin.elapsed(),
+                contents,
+            })
+        });
+        let heard = told
+            .into_iter()
+            .filter(|one| !matches!(one, Err(Trouble::Guest(_))));
+        heard.collect()
     }
 
     fn inject(&mut self, fault: &Fault<String>) -> Result<(), Trouble> {
@@ -334,6 +346,28 @@ impl World for Machines {
 }
 
 impl Machines {
+    /// The same of each node, on a thread of its own.
+    fn at_once<T: Send>(
+        &self,
+        nodes: &[String],
+        what: impl Fn(&str, Result<&Machine, Trouble>) -> T + Sync,
+    ) -> Vec<T> {
+        let what = &what;
+        std::thread::scope(|scope| {
+            let running: Vec<_> = nodes
+                .iter()
+                .map(|node| {
+                    let machine = self.machine(node);
+                    scope.spawn(move || what(node, machine))
+                })
+                .collect();
+            running
+                .into_iter()
+                .filter_map(|one| one.join().ok())
+                .collect()
+        })
+    }
+
     fn behave(&self, node: &str, behaviour: Behaviour) -> Result<(), Trouble> {
         match &self.cluster.node(node)?.bmc {
             Some(bmc) => bmc.behave(behaviour),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::vm::owner::Owner;
 
 /// From power-on to the shell's first answer, under KVM.
 const BOOT: Duration = Duration::from_secs(60);
+
+/// Between two looks at the machines of guests that are waited for.
+const PATROL: Duration = Duration::from_secs(2);
 
 /// The socket that listens for a node's network card: node, link.
 pub type Wiring<'a> = &'a (dyn Fn(&str, &str) -> Result<PathBuf, Error> + Sync);
@@ -156,6 +160,11 @@ impl Cluster {
             .ok_or_else(|| Error::Environment(format!("there is no node {name}")))
     }
 
+    /// What this host did to one of the machines, as [`Machine::host_fault`].
+    pub fn host_fault(&self) -> Option<String> {
+        self.nodes.iter().find_map(|node| node.machine.host_fault())
+    }
+
     /// What it is made of.
     pub fn spec(&self) -> &Spec {
         &self.spec
@@ -171,6 +180,24 @@ impl Cluster {
         what: impl Fn(&Node) -> Result<T, Error> + Sync,
     ) -> Result<Vec<T>, Error> {
         each(&self.nodes, what)
+    }
+
+    /// Does what waits for guests, and looks meanwhile whether this host still
+    /// lets them run: an answer may have half an hour.
+    pub fn patrolled<T>(&self, work: impl FnOnce() -> T) -> T {
+        let (over, waits) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                while waits.recv_timeout(PATROL) == Err(RecvTimeoutError::Timeout) {
+                    for node in &self.nodes {
+                        let _ = node.machine.host_fault();
+                    }
+                }
+            });
+            let done = work();
+            drop(over);
+            done
+        })
     }
 
     pub(super) fn forkable(&self) -> bool {
@@ -254,6 +281,9 @@ fn node(
 
 /// A boot's timeout with what the console said last.
 fn told(machine: &Machine, error: Error) -> Error {
+    if let Some(fault) = machine.host_fault() {
+        return Error::Environment(fault);
+    }
     let Error::Timeout(text) = error else {
         return error;
     };

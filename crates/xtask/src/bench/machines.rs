@@ -73,6 +73,7 @@ fn trials(
     let mut command = machines::command(hapkg, SUITE, report);
     command
         .args([ROLE, "--scenario", SCENARIO, "--repeat", &times.to_string()])
+        .args(["--jobs", "1"])
         .args(more);
     match command.status().during("running hapkg test")?.code() {
         Some(0) => {}

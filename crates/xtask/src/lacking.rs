@@ -1,0 +1,178 @@
+//! Hosts that lack something: `hapkg` has to end with exit 3 and say what is
+//! missing, because nothing is known of the role then.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use hapkg::chroot::{as_root, cache_dir};
+
+use crate::host::{fresh_dir, output, root, say, write};
+use crate::report::{Outcome, Report};
+use crate::stop::{During, Stop};
+use crate::world;
+
+const SUITE: &str = "noble";
+
+/// Nobody listens there.
+const NO_MIRROR: &str = "http://127.0.0.1:9";
+
+/// What `hapkg test` runs before it looks for QEMU.
+const TOOLS: [&str; 2] = ["sh", "sleep"];
+
+/// Writes more than there is room for.
+const FILLS: &str = r#"name = "host-full"
+summary = "the disk of the host is full while a node writes"
+role = "vip"
+
+[[step]]
+run = "dd if=/dev/urandom of=/root/fill bs=1M count=300 conv=fsync"
+node = "first"
+"#;
+
+/// A host without QEMU, without a mirror, without room for an image, without
+/// room for what machines write; those whose name contains `filter`. `dist` has
+/// the packages.
+///
+/// # Errors
+/// `Environment`: a filesystem cannot be mounted.
+pub fn trials(
+    hapkg: &Path,
+    dist: &Path,
+    filter: Option<&str>,
+    report: &mut Report,
+) -> Result<(), Stop> {
+    let place = root().join("target/xtask/lacking");
+    fresh_dir(&place)?;
+    let mut no_qemu = Command::new(hapkg);
+    test(&mut no_qemu, dist, &place);
+    no_qemu.env("PATH", tools(&place.join("bin"))?);
+    let mut no_mirror = Command::new(hapkg);
+    no_mirror
+        .args(["image", "build", "--suite", SUITE])
+        .env("HAPKG_MIRROR", NO_MIRROR)
+        .env("XDG_CACHE_HOME", place.join("cache"));
+    let (cache, runs) = (place.join("full"), place.join("runs"));
+    let mut no_image = on_small_disk(&cache, "48M", &[("XDG_CACHE_HOME", &cache)])?;
+    no_image
+        .arg(hapkg)
+        .args(["image", "build", "--suite", SUITE]);
+    let above = cache_dir().map_err(|e| Stop::environment(e.to_string()))?;
+    let above = above.parent().unwrap_or(&above);
+    let mut no_room = on_small_disk(
+        &runs,
+        "96M",
+        &[("TMPDIR", &runs), ("XDG_CACHE_HOME", above)],
+    )?;
+    test(no_room.arg(hapkg), dist, &place);
+    let scenarios = place.join("vm-tests");
+    world::copy(&root().join("vm-tests/roles"), &scenarios.join("roles"))?;
+    write(&scenarios.join("host-full.toml"), FILLS)?;
+    no_room.arg("--scenarios").arg(&scenarios);
+    for (name, mut command, about) in [
+        ("no-qemu", no_qemu, "qemu-system-x86_64"),
+        ("no-mirror", no_mirror, "HAPKG_MIRROR"),
+        ("no-room-for-an-image", no_image, "No space left on device"),
+        ("no-room-for-a-disk", no_room, "no room left"),
+    ] {
+        let name = format!("environment/{name}");
+        if filter.is_some_and(|text| !name.contains(text)) {
+            continue;
+        }
+        say(&name);
+        let start = Instant::now();
+        let done = output(command.current_dir(root()))?;
+        report.add(&name, start.elapsed(), judge(&done, about));
+    }
+    Ok(())
+}
+
+/// One trial of vip.
+fn test(command: &mut Command, dist: &Path, place: &Path) {
+    command
+        .args(["test", "vip", "--suite", SUITE, "--repeat", "1"])
+        .arg("--dist")
+        .arg(dist)
+        .arg("--report")
+        .arg(place.join("report"));
+}
+
+/// `env` in a mount namespace where `dir` is a filesystem of that size.
+fn on_small_disk(dir: &Path, size: &str, set: &[(&str, &Path)]) -> Result<Command, Stop> {
+    fs::create_dir_all(dir).during(format_args!("making {}", dir.display()))?;
+    let mut command = as_root("unshare");
+    command
+        .args(["--mount", "sh", "-c"])
+        .arg("mount -t tmpfs -o \"size=$1\" tmpfs \"$2\" && shift 2 && exec env \"$@\"")
+        .args(["sh", size])
+        .arg(dir);
+    command.args(
+        set.iter()
+            .map(|(name, path)| format!("{name}={}", path.display())),
+    );
+    Ok(command)
+}
+
+/// A directory with nothing but these tools.
+fn tools(bin: &Path) -> Result<PathBuf, Stop> {
+    fresh_dir(bin)?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for name in TOOLS {
+        let found = std::env::split_paths(&path)
+            .map(|dir| dir.join(name))
+            .find(|file| file.exists())
+            .ok_or_else(|| Stop::environment(format!("there is no {name}")))?;
+        let link = bin.join(name);
+        symlink(found, &link).during(format_args!("making {}", link.display()))?;
+    }
+    Ok(bin.into())
+}
+
+fn judge(done: &Output, about: &str) -> Outcome {
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
+    match done.status.code() {
+        Some(3) if text.contains(about) => Outcome::Passed(1),
+        _ => Outcome::Failed(format!(
+            "{}, not exit 3 with {about:?}:\n{text}",
+            done.status
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{ExitStatus, Output};
+
+    use hapkg::trial::scenario;
+
+    use super::{FILLS, judge};
+    use crate::report::Outcome;
+
+    #[test]
+    fn only_exit_3_that_says_why_will_do() {
+        let done = |code: i32, text: &str| Output {
+            status: ExitStatus::from_raw(code << 8),
+            stdout: Vec::new(),
+            stderr: text.into(),
+        };
+        assert_eq!(
+            judge(&done(3, "no room left"), "no room"),
+            Outcome::Passed(1)
+        );
+        for wrong in [done(1, "no room left"), done(3, "?"), done(0, "no room")] {
+            assert!(matches!(judge(&wrong, "no room"), Outcome::Failed(_)));
+        }
+    }
+
+    #[test]
+    fn the_scenario_that_fills_the_host_is_one() {
+        assert!(scenario::parse("host-full.toml", FILLS).is_ok());
+    }
+}
