@@ -3,6 +3,7 @@
 # point of its own, is brought to the disk, and only then answered "ok N".
 use strict;
 use warnings;
+use Fcntl qw(O_RDWR O_CREAT);
 use IO::Socket::INET;
 use IO::Handle;
 
@@ -19,6 +20,25 @@ sub place {
     return;
 }
 
+# Appends a line behind the last whole one: a full disk or a crash may have left
+# half of one, which the next would become part of.
+sub append {
+    my ($file, $line) = @_;
+    # Opened each time: a file that stays open would hold the mount.
+    sysopen my $out, $file, O_RDWR | O_CREAT, 0644 or return;
+    my $size = -s $out;
+    my $from = $size > 64 ? $size - 64 : 0;
+    sysseek $out, $from, 0 or return;
+    defined sysread $out, my $tail, 64 or return;
+    my $whole = $from + 1 + rindex $tail, "\n";
+    truncate $out, $whole or return if $whole < $size;
+    sysseek $out, $whole, 0 or return;
+    my $put = syswrite $out, $line;
+    return 1 if defined $put && $put == length $line && $out->sync && close $out;
+    truncate $out, $whole;
+    return;
+}
+
 my $server = IO::Socket::INET->new(LocalPort => $port, Listen => 8, ReuseAddr => 1)
     or die "port $port: $!\n";
 $SIG{CHLD} = 'IGNORE';
@@ -30,10 +50,7 @@ while (1) {
     while (my $line = <$client>) {
         my ($number) = $line =~ /^([0-9]+)\r?\n$/ or last;
         my $file = place() or last;
-        # Opened each time: a file that stays open would hold the mount.
-        open my $out, '>>', $file or last;
-        print {$out} "$number\n" or last;
-        $out->flush and $out->sync and close $out or last;
+        append($file, "$number\n") or last;
         print {$client} "ok $number\n";
         $client->flush;
     }

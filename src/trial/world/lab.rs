@@ -41,6 +41,9 @@ const MEMORY: u32 = 1024;
 const INSTALL: Duration = Duration::from_secs(300);
 const FORM: Duration = Duration::from_secs(300);
 
+/// The service that keeps the client's records.
+const SERVER: &str = include_str!("../../../vm-tests/guest/records.pl");
+
 /// What no archive has.
 const ABSENT: [&str; 2] = ["eucalyptus", "image-store"];
 
@@ -135,12 +138,18 @@ impl Lab {
         let spec = self.spec(course, suite, &recipes, heard.tools)?;
         let repository = repository::read(&self.sources.dist.join("apt"), suite)?;
         let plans = self.plans(course, &recipes, &spec)?;
-        let key = key(&repository.key, course, &plans);
+        let stubs = stubs(course)?;
+        let key = key(&repository.key, course, &plans, &stubs);
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let name = format!("c{number}");
         let mut began = Instant::now();
         let formed = |cluster: &Cluster| {
-            let form = || self.form(cluster, course, suite, &repository.archive, &plans, say);
+            let given = (
+                repository.archive.as_slice(),
+                plans.as_slice(),
+                stubs.as_slice(),
+            );
+            let form = || self.form(cluster, course, suite, given, say);
             cluster
                 .patrolled(form)
                 .map_err(|trouble| match cluster.host_fault() {
@@ -329,22 +338,17 @@ impl Lab {
         cluster: &Cluster,
         course: &Course,
         suite: &Suite,
-        archive: &[u8],
-        plans: &[Plan],
+        (archive, plans, stubs): (&[u8], &[Plan], &[stub::Deb]),
         say: &dyn Fn(&str),
     ) -> Result<(), Trouble> {
         let start = &course.start;
         let members = start.members();
-        let stubs: Vec<stub::Deb> = match start.stubs.as_deref() {
-            None | Some([]) => Vec::new(),
-            Some(_) => vec![stub::eucalyptus().map_err(spoilt)?],
-        };
         say("giving the packages to the nodes");
         cluster.on_all(|node| {
             let shell = node.machine.shell();
             shell.push(archive, &format!("{}.tar", repository::PLACE), 0o644)?;
             shell.succeed(&repository::shell(suite), INSTALL)?;
-            for deb in &stubs {
+            for deb in stubs {
                 let place = format!("/root/{}", deb.name);
                 shell.push(&deb.data, &place, 0o644)?;
                 shell.succeed(&format!("dpkg -i {place} && rm {place}"), INSTALL)?;
@@ -445,7 +449,6 @@ fn spoilt(error: debcrate::Error) -> Trouble {
 /// The service that keeps the client's records; it runs on every node and
 /// writes only where the role's filesystem is mounted.
 fn records(shell: &Shell, port: u16) -> Result<(), crate::vm::Error> {
-    const SERVER: &str = include_str!("../../../vm-tests/guest/records.pl");
     let place = "/usr/local/lib/hapkg/records.pl";
     shell.push(SERVER.as_bytes(), place, 0o644)?;
     let unit = format!(
@@ -498,16 +501,27 @@ fn whole(shell: &Shell, members: usize) -> Result<(), Trouble> {
     )))
 }
 
+/// The packages of what no archive has.
+fn stubs(course: &Course) -> Result<Vec<stub::Deb>, Trouble> {
+    match course.start.stubs.as_deref() {
+        None | Some([]) => Ok(Vec::new()),
+        Some(_) => Ok(vec![stub::eucalyptus().map_err(spoilt)?]),
+    }
+}
+
 /// Covers all that went into a formed cluster beside its machines.
-fn key(repository: &str, course: &Course, plans: &[Plan]) -> String {
+fn key(repository: &str, course: &Course, plans: &[Plan], stubs: &[stub::Deb]) -> String {
     let mut hash = Sha256::new();
     let start = format!("{:?} {:?}", course.start, course.client.records);
-    for part in [LAYOUT, repository, course.role, &start] {
+    for part in [LAYOUT, SERVER, repository, course.role, &start] {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
     for plan in plans {
         hash.update(&plan.preseed);
+    }
+    for deb in stubs {
+        hash.update(&deb.data);
     }
     hash.finalize()[..8]
         .iter()
