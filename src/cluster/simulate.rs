@@ -27,8 +27,11 @@ pub struct Run {
     pub steps: Vec<Step>,
     /// Where each resource is at the end, with its role; empty for one that
     /// runs nowhere.
-    pub places: BTreeMap<String, Vec<Place>>,
+    pub places: Places,
 }
+
+/// By a resource's name.
+type Places = BTreeMap<String, Vec<Place>>;
 
 /// An instance of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,6 +124,57 @@ pub fn simulate<S: Simulator>(
     Ok(runs)
 }
 
+/// What a running cluster would lose if `node` stood by: resources that are
+/// active, or promoted, and would then be so on no node; sorted. `cib` is the
+/// live one, with its status.
+///
+/// # Errors
+/// The simulator's, or a text that cannot be read.
+pub fn lost_by_standby<S: Simulator>(
+    cib: &str,
+    node: &str,
+    simulator: &mut S,
+) -> Result<Vec<String>, Error<S::Error>> {
+    let cib = standing_by(cib, node).map_err(Error::Output)?;
+    let (text, mut cib) = simulator.simulate(&cib, &[]).map_err(Error::Tool)?;
+    let before = places(&text, "cluster_status").map_err(Error::Output)?;
+    let (mut steps, mut end) = outcome(&text).map_err(Error::Output)?;
+    for _ in 0..4 {
+        if steps.is_empty() {
+            break;
+        }
+        let (text, after) = simulator.simulate(&cib, &[]).map_err(Error::Tool)?;
+        cib = after;
+        (steps, end) = outcome(&text).map_err(Error::Output)?;
+    }
+    let promoted = |list: &[Place]| list.iter().any(|place| place.role == "Promoted");
+    let lost = before.into_iter().filter(|(id, before)| {
+        let after = end.get(id).map_or(&[][..], Vec::as_slice);
+        !before.is_empty() && after.is_empty() || promoted(before) && !promoted(after)
+    });
+    Ok(lost.map(|(id, _)| id).collect())
+}
+
+/// The CIB with the node standing by, whatever its attributes say.
+fn standing_by(cib: &str, name: &str) -> Result<String, String> {
+    const SET: &str = "<instance_attributes id=\"simulated-standby\" score=\"INFINITY\">\
+         <nvpair id=\"simulated-standby-on\" name=\"standby\" value=\"on\"/></instance_attributes>";
+    let document = Document::parse(cib).map_err(|e| format!("the cluster's CIB: {e}"))?;
+    let node = document
+        .descendants()
+        .find(|node| node.has_tag_name("node") && node.attribute("uname") == Some(name))
+        .ok_or_else(|| format!("the cluster's CIB has no node {name}"))?
+        .range();
+    let element = &cib[node.clone()];
+    let element = match element.strip_suffix("/>") {
+        Some(open) => format!("{open}>{SET}</node>"),
+        None => element.replace("</node>", &format!("{SET}</node>")),
+    };
+    let mut cib = cib.to_string();
+    cib.replace_range(node, &element);
+    Ok(cib)
+}
+
 /// The options that every run has, beside the files' names.
 pub fn common_options() -> [&'static str; 2] {
     ["--simulate", "--output-as=xml"]
@@ -183,6 +237,16 @@ fn is_true(pair: Node<'_, '_>) -> bool {
 
 /// Reads `crm_simulate --output-as=xml`.
 fn read(text: &str, event: Event) -> Result<Run, String> {
+    let (steps, places) = outcome(text)?;
+    Ok(Run {
+        event,
+        steps,
+        places,
+    })
+}
+
+/// What would be done, and where each resource would be then.
+fn outcome(text: &str) -> Result<(Vec<Step>, Places), String> {
     let document =
         Document::parse(text).map_err(|e| format!("the output of crm_simulate is no XML: {e}"))?;
     let section = |name: &str| {
@@ -210,10 +274,23 @@ fn read(text: &str, event: Event) -> Result<Run, String> {
             });
         }
     }
-    let status = section("revised_cluster_status")
-        .or_else(|| section("cluster_status"))
+    let status = match section("revised_cluster_status") {
+        Some(_) => "revised_cluster_status",
+        None => "cluster_status",
+    };
+    Ok((steps, places(text, status)?))
+}
+
+/// Where each resource is, by that section of `crm_simulate --output-as=xml`.
+fn places(text: &str, section: &str) -> Result<Places, String> {
+    let document =
+        Document::parse(text).map_err(|e| format!("the output of crm_simulate is no XML: {e}"))?;
+    let status = document
+        .root_element()
+        .children()
+        .find(|node| node.has_tag_name(section))
         .ok_or("the output of crm_simulate has no status")?;
-    let mut places: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+    let mut places = Places::new();
     for resource in status
         .descendants()
         .filter(|node| node.has_tag_name("resource"))
@@ -229,11 +306,7 @@ fn read(text: &str, event: Event) -> Result<Run, String> {
         }
         at.sort();
     }
-    Ok(Run {
-        event,
-        steps,
-        places,
-    })
+    Ok(places)
 }
 
 /// `drbd-drbd:1` is an instance of `drbd-drbd`.
@@ -277,6 +350,54 @@ mod tests {
             role: "Promoted".into(),
         };
         assert_eq!(run.places["drbd"], [promoted]);
+    }
+
+    /// Answers in turn, and keeps what it was given.
+    struct Script {
+        answers: Vec<&'static str>,
+        given: Vec<String>,
+    }
+
+    impl Simulator for Script {
+        type Error = String;
+
+        fn simulate(&mut self, cib: &str, _: &[String]) -> Result<(String, String), String> {
+            self.given.push(cib.into());
+            Ok((self.answers.remove(0).into(), cib.into()))
+        }
+    }
+
+    #[test]
+    fn a_standby_loses_what_would_run_nowhere() {
+        const STOPS: &str = r#"<pacemaker-result><cluster_status><resources>
+            <resource id="drbd:0" role="Promoted"><node name="beta"/></resource>
+            <resource id="drbd:1" role="Unpromoted"><node name="alpha"/></resource>
+            <resource id="ip" role="Started"><node name="beta"/></resource>
+            <resource id="web" role="Started"><node name="beta"/></resource>
+            </resources></cluster_status>
+            <transition><rsc_action resource="ip" op="stop" node="beta"/></transition>
+            <revised_cluster_status/></pacemaker-result>"#;
+        const REST: &str = r#"<pacemaker-result><cluster_status><resources>
+            <resource id="drbd:1" role="Unpromoted"><node name="alpha"/></resource>
+            <resource id="ip" role="Stopped"/>
+            <resource id="web" role="Started"><node name="alpha"/></resource>
+            </resources></cluster_status></pacemaker-result>"#;
+        let mut script = Script {
+            answers: vec![STOPS, REST],
+            given: Vec::new(),
+        };
+        let cib = "<cib><nodes><node id=\"1\" uname=\"alpha\"/><node id=\"2\" uname=\"beta\">\
+                   <x/></node></nodes></cib>";
+        let lost = lost_by_standby(cib, "beta", &mut script).unwrap();
+        assert_eq!(lost, ["drbd", "ip"]);
+        assert!(script.given[0].contains("uname=\"beta\"><x/><instance_attributes"));
+        let alone = standing_by(cib, "alpha").unwrap();
+        assert!(
+            alone.contains("uname=\"alpha\"><instance_attributes"),
+            "{alone}"
+        );
+        assert!(standing_by(cib, "gamma").is_err());
+        assert!(Document::parse(&alone).is_ok());
     }
 
     #[test]

@@ -114,10 +114,10 @@ fn depart(
             "see `ubuntu-ha status`; --force-stop leaves all the same".into(),
         ));
     }
-    refuse_alone(&live, me, force_stop).map_err(|failure| {
+    refuse_alone(host, &live, me, force_stop).map_err(|failure| {
         Failure::failed(
             failure.message(),
-            "start another node first, or say --force-stop if the services may stop".into(),
+            "see `ubuntu-ha status`, or say --force-stop if the services may stop".into(),
         )
     })?;
     journal.point("standing by");

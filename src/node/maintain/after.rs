@@ -1,11 +1,13 @@
-//! What pacemaker would do if maintenance ended now: crm_simulate(8) on the
-//! live CIB without the property.
+//! What pacemaker would do if maintenance ended now, or a node stood by:
+//! crm_simulate(8) on the live CIB.
 
 use std::time::Duration;
 
+use crate::cluster::simulate::{Error, lost_by_standby};
 use crate::node::host::Host;
 use crate::node::live;
 use crate::node::problem::Failure;
+use crate::simulator::CrmSimulate;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -30,6 +32,29 @@ pub fn interruptions(host: &Host) -> Result<Vec<String>, Failure> {
     let args = ["--simulate", "--xml-pipe"];
     let done = host.run_with("crm_simulate", &args, cib.as_bytes(), LIMIT)?;
     Ok(interrupting(&done.stdout))
+}
+
+/// Names of the resources that would run, or be promoted, on no node if `node`
+/// stood by: the other one may be there and yet not able, as with DRBD while
+/// its data is behind. Empty where crm_simulate is not installed.
+///
+/// # Errors
+/// crm_simulate ends badly, or cibadmin hangs.
+pub fn lost(host: &Host, node: &str) -> Result<Vec<String>, Failure> {
+    let (Some(cib), Some(program)) = (live::cib(host)?, host.program("crm_simulate")) else {
+        return Ok(Vec::new());
+    };
+    let tool = |text: String| {
+        Failure::environment(
+            text,
+            "apt-get install --reinstall pacemaker-cli-utils".into(),
+        )
+    };
+    let mut simulator = CrmSimulate::new(&program)
+        .map_err(|e| tool(format!("making a temporary directory: {e}")))?;
+    lost_by_standby(&cib, node, &mut simulator).map_err(|error| match error {
+        Error::Tool(text) | Error::Output(text) => tool(text),
+    })
 }
 
 /// The CIB with `maintenance-mode` switched off in every set.

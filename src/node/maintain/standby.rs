@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::note::{self, Note};
 use super::wait::{at_rest, patience, until};
-use super::{known, running, say, user};
+use super::{after, known, running, say, user};
 use crate::node::host::Host;
 use crate::node::live::{Live, PATIENCE};
 use crate::node::problem::Failure;
@@ -28,7 +28,7 @@ pub fn on(host: &Host, node: &str, anyway: bool) -> Result<(), Failure> {
         ));
     }
     if !found.standby {
-        refuse_alone(&live, node, anyway)?;
+        refuse_alone(host, &live, node, anyway)?;
         note::keep(
             &host.layout,
             Note {
@@ -92,22 +92,38 @@ pub fn drain(host: &Host, node: &str) -> Result<(), Failure> {
     ))
 }
 
-/// Whether what the node serves could run elsewhere.
+/// Whether what the node serves could run elsewhere, as pacemaker's own
+/// scheduler sees it.
 ///
 /// # Errors
 /// [`Failure::Failed`]: not, unless that was allowed.
-pub fn refuse_alone(live: &Live, node: &str, anyway: bool) -> Result<(), Failure> {
+pub fn refuse_alone(host: &Host, live: &Live, node: &str, anyway: bool) -> Result<(), Failure> {
     let serves = live.on(node);
+    if serves.is_empty() || anyway {
+        return Ok(());
+    }
     let able = live.nodes.iter().any(|other| {
         other.name != node && other.online && !other.standby && !other.standby_on_fail
     });
-    if serves.is_empty() || able || anyway {
+    let (lost, remedy) = if able {
+        let lost = after::lost(host, node)?;
+        // Fence devices are none of the node's services.
+        let served = |id: &String| {
+            let mut names = serves.iter().filter_map(|one| one.id.split(':').next());
+            names.any(|name| name == id)
+        };
+        let lost: Vec<String> = lost.into_iter().filter(served).collect();
+        (lost, "see `ubuntu-ha status` for what keeps it from that")
+    } else {
+        let all = serves.iter().map(|one| one.id.clone());
+        (all.collect(), "start another node first")
+    };
+    if lost.is_empty() {
         return Ok(());
     }
-    let ids: Vec<&str> = serves.iter().map(|one| one.id.as_str()).collect();
     Err(Failure::failed(
-        format!("no other node could take over {}", ids.join(", ")),
-        "start another node first, or say --anyway if the services may stop".into(),
+        format!("no other node could take over {}", lost.join(", ")),
+        format!("{remedy}, or say --anyway if the services may stop"),
     ))
 }
 
