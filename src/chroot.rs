@@ -16,8 +16,8 @@ use std::time::Duration;
 
 pub(crate) use base::hash;
 pub use base::{Base, base, chosen_mirror};
-pub(crate) use host::remove_tree;
 pub use host::{as_root, cache_dir};
+pub(crate) use host::{enough_room, remove_tree};
 pub use trial::{Network, Trial};
 
 /// How long a base serves before it is made anew.

@@ -13,7 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
-use super::host::{as_root, cache_dir, lock_file, make_dir, remove_tree, root_script, started};
+use super::host::{
+    as_root, cache_dir, enough_room, lock_file, make_dir, remove_tree, root_script, started,
+};
 use super::mounted::Mounted;
 use super::trial::Network;
 use super::{BASE_AGE, Error, mirror_failed, tail};
@@ -253,6 +255,7 @@ fn made(
     now: u64,
     make: impl FnOnce(&Path) -> Result<(), Error>,
 ) -> Result<PathBuf, Error> {
+    enough_room(chroots)?;
     let partial = chroots.join(format!("{stem}-{now}.partial"));
     make_dir(&partial)?;
     if let Err(error) = make(&partial) {

@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use nix::sys::statvfs::statvfs;
+
 use super::{Error, tail};
 
 /// `program` as root: directly, or through sudo.
@@ -78,6 +80,30 @@ pub fn lock_file(path: &Path) -> Result<File, Error> {
         .write(true)
         .open(path)
         .map_err(|e| Error::Environment(format!("opening {}: {e}", path.display())))
+}
+
+/// What a chroot, a layer or an image takes at most, bytes.
+const ROOM: u64 = 3 << 29;
+
+/// Refuses to begin where the disk of `dir` is too full: apt does not fail
+/// there, it waits for ever.
+///
+/// # Errors
+/// `Environment`, with the remedy.
+pub fn enough_room(dir: &Path) -> Result<(), Error> {
+    let disk = statvfs(dir).map_err(|e| {
+        Error::Environment(format!("looking at the disk of {}: {e}", dir.display()))
+    })?;
+    let free = disk.blocks_available() * disk.fragment_size();
+    if free >= ROOM {
+        return Ok(());
+    }
+    Err(Error::Environment(format!(
+        "no room: {} has {} MiB left on its disk and {} MiB are needed; free some, or set XDG_CACHE_HOME to a directory of another disk",
+        dir.display(),
+        free >> 20,
+        ROOM >> 20
+    )))
 }
 
 /// Takes away a tree that root owns.

@@ -72,6 +72,19 @@ impl Host {
         thread::sleep(if self.trial { TRIAL_PAUSE } else { PAUSE });
     }
 
+    /// As [`Host::pause`], but twice as long as the look has taken that began
+    /// at `looked`: crm_mon and its like must not keep a slow or busy node from
+    /// what is waited for.
+    pub fn pause_after(&self, looked: Instant) {
+        let usual = if self.trial { TRIAL_PAUSE } else { PAUSE };
+        let took = if self.trial {
+            Duration::ZERO
+        } else {
+            looked.elapsed()
+        };
+        thread::sleep(usual.max(2 * took));
+    }
+
     /// Where a program is; `None` where it is not installed.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         let root = self.layout.root();

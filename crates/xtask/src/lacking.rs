@@ -74,7 +74,7 @@ pub fn trials(
     for (name, mut command, about) in [
         ("no-qemu", no_qemu, "qemu-system-x86_64"),
         ("no-mirror", no_mirror, "HAPKG_MIRROR"),
-        ("no-room-for-an-image", no_image, "No space left on device"),
+        ("no-room-for-an-image", no_image, "no room: "),
         ("no-room-for-a-disk", no_room, "no room left"),
     ] {
         let name = format!("environment/{name}");
@@ -102,12 +102,21 @@ fn test(command: &mut Command, dist: &Path, place: &Path) {
 /// `env` in a mount namespace where `dir` is a filesystem of that size.
 fn on_small_disk(dir: &Path, size: &str, set: &[(&str, &Path)]) -> Result<Command, Stop> {
     fs::create_dir_all(dir).during(format_args!("making {}", dir.display()))?;
-    let mut command = as_root("unshare");
-    command
-        .args(["--mount", "sh", "-c"])
-        .arg("mount -t tmpfs -o \"size=$1\" tmpfs \"$2\" && shift 2 && exec env \"$@\"")
-        .args(["sh", size])
-        .arg(dir);
+    let mounted = || {
+        let mut command = as_root("unshare");
+        command
+            .args(["--mount", "sh", "-c"])
+            .arg("mount -t tmpfs -o \"size=$1\" tmpfs \"$2\" && shift 2 && exec env \"$@\"")
+            .args(["sh", size])
+            .arg(dir);
+        command
+    };
+    if !output(&mut mounted())?.status.success() {
+        return Err(Stop::environment(
+            "no filesystem can be mounted in a namespace of its own (unshare --mount)",
+        ));
+    }
+    let mut command = mounted();
     command.args(
         set.iter()
             .map(|(name, path)| format!("{name}={}", path.display())),

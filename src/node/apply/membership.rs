@@ -31,6 +31,7 @@ pub fn wait(
     let start = Instant::now();
     let mut told = start;
     loop {
+        let looked = Instant::now();
         let live = live::read(host)?;
         let missing = missing(&live, desired);
         if missing.is_empty() {
@@ -56,7 +57,7 @@ pub fn wait(
             told = Instant::now();
             eprintln!("ubuntu-ha: waiting for {names}");
         }
-        host.pause();
+        host.pause_after(looked);
     }
 }
 

@@ -1,6 +1,5 @@
 //! Waiting for the cluster.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::node::host::Host;
@@ -19,11 +18,8 @@ pub fn until(
     mut holds: impl FnMut(&Live) -> bool,
 ) -> Result<(Live, bool), Failure> {
     let end = Instant::now() + limit;
-    let pause = match host.is_trial() {
-        true => Duration::from_millis(20),
-        false => Duration::from_millis(500),
-    };
     loop {
+        let looked = Instant::now();
         let live = live::read(host)?;
         if holds(&live) {
             return Ok((live, true));
@@ -31,7 +27,7 @@ pub fn until(
         if Instant::now() >= end {
             return Ok((live, false));
         }
-        thread::sleep(pause);
+        host.pause_after(looked);
     }
 }
 

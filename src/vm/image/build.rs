@@ -8,7 +8,7 @@ use std::process::Stdio;
 use super::Image;
 use super::store::{hold, images, locked};
 use crate::atomic;
-use crate::chroot::{self, Base, Network, Trial, as_root, hash, remove_tree};
+use crate::chroot::{self, Base, Network, Trial, as_root, enough_room, hash, remove_tree};
 use crate::recipe::suite::{Family, Suite};
 use crate::vm::Error;
 
@@ -101,6 +101,7 @@ pub fn build(suite: &Suite, packages: &[&str], progress: &dyn Fn(&str)) -> Resul
     let dir = images()?.join(&name);
     let _turn = locked(&dir)?;
     if !dir.is_dir() {
+        enough_room(&images()?)?;
         progress(&format!("making a {} disk", suite.name));
         let partial = dir.with_extension("partial");
         remove_tree(&partial)?;
