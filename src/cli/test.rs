@@ -20,6 +20,7 @@ use crate::trial::scenario::{ANY, Profile, load_all, load_profiles};
 use crate::trial::schedule::schedule;
 use crate::trial::select::{self, Chosen, Wanted};
 use crate::trial::world::{Heard, Lab, Sources, Stage, Trouble, World, has_packages};
+use crate::vm::locked;
 
 /// Install roles in virtual machines, break the clusters, and measure.
 ///
@@ -189,7 +190,7 @@ fn all(
             let (trial, stage) = trial(lab, one, *repeat, profiles, number, screen.progress());
             screen.print(&report::line(&trial));
             let ends = args.fail_fast && trial.verdict != Verdict::Passed;
-            let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut running = locked(&running);
             running.report.trials.push(trial);
             running.report.wall = began.elapsed();
             if args.keep && (ends || number.0 == number.1) {

@@ -100,28 +100,39 @@ pub fn simulate<S: Simulator>(
     for member in &desired.members {
         up.extend(["--node-up".into(), member.name.clone()]);
     }
-    let (text, mut cib) = simulator.simulate(&cib, &up).map_err(Error::Tool)?;
-    let first = read(&text, Event::FirstStart).map_err(Error::Output)?;
-    let mut steps = first.steps.clone();
-    let mut last = first;
-    // A promotion may need a second transition, when what it waits for was
-    // only started in the first.
-    for _ in 0..4 {
-        let (text, after) = simulator.simulate(&cib, &[]).map_err(Error::Tool)?;
-        cib = after;
-        last = read(&text, Event::FirstStart).map_err(Error::Output)?;
-        if last.steps.is_empty() {
-            break;
-        }
-        steps.append(&mut last.steps);
-    }
-    let mut runs = vec![Run { steps, ..last }];
+    let (text, cib) = simulator.simulate(&cib, &up).map_err(Error::Tool)?;
+    let mut first = read(&text, Event::FirstStart).map_err(Error::Output)?;
+    let (steps, places, cib) = settle(cib, simulator)?;
+    first.steps.extend(steps);
+    first.places = places;
+    let mut runs = vec![first];
     for node in fail {
         let options = ["--node-fail".to_string(), node.clone()];
         let (text, _) = simulator.simulate(&cib, &options).map_err(Error::Tool)?;
         runs.push(read(&text, Event::Failure(node.clone())).map_err(Error::Output)?);
     }
     Ok(runs)
+}
+
+/// The transitions that follow until nothing is left to do: a promotion needs
+/// a second one when what it waits for was only started in the first. What is
+/// done, where everything is then, and the CIB.
+fn settle<S: Simulator>(
+    mut cib: String,
+    simulator: &mut S,
+) -> Result<(Vec<Step>, Places, String), Error<S::Error>> {
+    let (mut steps, mut places) = (Vec::new(), Places::new());
+    for _ in 0..4 {
+        let (text, after) = simulator.simulate(&cib, &[]).map_err(Error::Tool)?;
+        cib = after;
+        let run = outcome(&text).map_err(Error::Output)?;
+        places = run.1;
+        if run.0.is_empty() {
+            break;
+        }
+        steps.extend(run.0);
+    }
+    Ok((steps, places, cib))
 }
 
 /// What a running cluster would lose if `node` stood by: resources that are
@@ -136,17 +147,11 @@ pub fn lost_by_standby<S: Simulator>(
     simulator: &mut S,
 ) -> Result<Vec<String>, Error<S::Error>> {
     let cib = standing_by(cib, node).map_err(Error::Output)?;
-    let (text, mut cib) = simulator.simulate(&cib, &[]).map_err(Error::Tool)?;
-    let before = places(&text, "cluster_status").map_err(Error::Output)?;
-    let (mut steps, mut end) = outcome(&text).map_err(Error::Output)?;
-    for _ in 0..4 {
-        if steps.is_empty() {
-            break;
-        }
-        let (text, after) = simulator.simulate(&cib, &[]).map_err(Error::Tool)?;
-        cib = after;
-        (steps, end) = outcome(&text).map_err(Error::Output)?;
-    }
+    let (text, cib) = simulator.simulate(&cib, &[]).map_err(Error::Tool)?;
+    let before = parse(&text)
+        .and_then(|document| places(&document, "cluster_status"))
+        .map_err(Error::Output)?;
+    let (_, end, _) = settle(cib, simulator)?;
     let promoted = |list: &[Place]| list.iter().any(|place| place.role == "Promoted");
     let lost = before.into_iter().filter(|(id, before)| {
         let after = end.get(id).map_or(&[][..], Vec::as_slice);
@@ -245,10 +250,13 @@ fn read(text: &str, event: Event) -> Result<Run, String> {
     })
 }
 
+fn parse(text: &str) -> Result<Document<'_>, String> {
+    Document::parse(text).map_err(|e| format!("the output of crm_simulate is no XML: {e}"))
+}
+
 /// What would be done, and where each resource would be then.
 fn outcome(text: &str) -> Result<(Vec<Step>, Places), String> {
-    let document =
-        Document::parse(text).map_err(|e| format!("the output of crm_simulate is no XML: {e}"))?;
+    let document = parse(text)?;
     let section = |name: &str| {
         document
             .root_element()
@@ -278,13 +286,11 @@ fn outcome(text: &str) -> Result<(Vec<Step>, Places), String> {
         Some(_) => "revised_cluster_status",
         None => "cluster_status",
     };
-    Ok((steps, places(text, status)?))
+    Ok((steps, places(&document, status)?))
 }
 
 /// Where each resource is, by that section of `crm_simulate --output-as=xml`.
-fn places(text: &str, section: &str) -> Result<Places, String> {
-    let document =
-        Document::parse(text).map_err(|e| format!("the output of crm_simulate is no XML: {e}"))?;
+fn places(document: &Document<'_>, section: &str) -> Result<Places, String> {
     let status = document
         .root_element()
         .children()

@@ -25,6 +25,7 @@ mod members;
 mod plan;
 mod platform;
 mod problem;
+mod scheduler;
 mod secrets;
 mod settings;
 mod setup;

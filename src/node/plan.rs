@@ -1,15 +1,15 @@
 //! `ubuntu-ha plan`: what `apply` would do, without doing it.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 
 use super::host::Host;
 use super::layout::reading;
 use super::loaded;
 use super::problem::Failure;
+use super::scheduler;
 use crate::cluster::show::{FileChange, FileState, Plan, compare};
-use crate::cluster::simulate::{Error, simulate};
-use crate::simulator::CrmSimulate;
+use crate::cluster::simulate::simulate;
 
 /// Show what apply would change, and how a failover would run
 ///
@@ -56,25 +56,14 @@ pub fn run(host: &Host, args: &Args) -> Result<u8, Failure> {
             }
         })
         .collect::<Result<Vec<FileChange>, Failure>>()?;
-    let tool = |text: String| {
-        Failure::environment(
-            text,
-            "apt-get install --reinstall pacemaker-cli-utils".into(),
-        )
-    };
-    let program = host
-        .program("crm_simulate")
-        .ok_or_else(|| tool("crm_simulate is not installed".into()))?;
-    let mut simulator = CrmSimulate::new(&program)
-        .map_err(|e: io::Error| tool(format!("making a temporary directory: {e}")))?;
+    let mut simulator = scheduler::find(host)?
+        .ok_or_else(|| scheduler::broken("crm_simulate is not installed".into()))?;
     let fail = if args.fail.is_empty() {
         names
     } else {
         args.fail.clone()
     };
-    let runs = simulate(desired, &fail, &mut simulator).map_err(|error| match error {
-        Error::Tool(text) | Error::Output(text) => tool(text),
-    })?;
+    let runs = simulate(desired, &fail, &mut simulator).map_err(scheduler::failed)?;
     let plan = Plan {
         desired,
         files,

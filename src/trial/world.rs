@@ -101,9 +101,7 @@ pub trait World {
     fn power(&self, node: &str) -> Power;
 
     /// What the host did to a machine that says nothing of the role.
-    fn host_fault(&self) -> Option<String> {
-        None
-    }
+    fn host_fault(&self) -> Option<String>;
 
     /// Address of the node's management controller, where it has one.
     fn bmc(&self, node: &str) -> Option<String>;

@@ -7,24 +7,29 @@ mod qemu;
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 pub use console::{Alarm, alarms};
 pub use disk::{Disk, Format};
 pub(super) use disk::{moved, overlay, whole_copy};
 
-use crate::vm::Error;
 use crate::vm::accelerator::Accelerator;
 use crate::vm::owner::Owner;
 use crate::vm::qmp::Qmp;
 use crate::vm::shell::Shell;
+use crate::vm::{Error, locked};
 use qemu::{START, accept, ignore_shared, listen, migrated, uri};
+
+/// Between the end of QEMU's sockets and its own, before the stretch.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// What the emulated i6300esb watchdog does when nobody strokes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -146,11 +151,15 @@ impl Machine {
     pub fn host_fault(&self) -> Option<String> {
         let name = self.name();
         if self.is_on() {
-            let status = self.execute("query-status", &json!({})).ok()?;
-            if status["status"] == "io-error" {
-                let text = format!("this host has no room left for the disks of {name}");
-                *locked(&self.inner.fault) = Some(text);
-                let _ = self.power_off();
+            match self.execute("query-status", &json!({})) {
+                Ok(status) if status["status"] == "io-error" => {
+                    let text = format!("this host has no room left for the disks of {name}");
+                    *locked(&self.inner.fault) = Some(text);
+                    let _ = self.power_off();
+                }
+                Ok(_) => {}
+                // Its sockets close before its end can be waited for.
+                Err(_) => drop(self.wait_off(ENDING)),
             }
         }
         locked(&self.inner.fault).clone()
@@ -369,7 +378,10 @@ impl Machine {
         };
         *qemu = None;
         if let Some(end) = end.filter(|end| !end.success()) {
-            let text = format!("the QEMU of {} ended with {end}", self.name());
+            let mut text = format!("the QEMU of {} ended with {end}", self.name());
+            if end.signal() == Some(Signal::SIGBUS as i32) {
+                text += ": this host has no room left for its memory";
+            }
             *locked(&self.inner.fault) = Some(text);
         }
         false
@@ -384,8 +396,4 @@ impl Drop for Inner {
             let _ = qemu.child.wait();
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,3 +14,11 @@ pub mod switch;
 pub mod template;
 
 pub use error::Error;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Takes a lock, also after a panic of another holder: what these guard is
+/// whole at every moment.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

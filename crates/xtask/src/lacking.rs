@@ -2,7 +2,7 @@
 //! missing, because nothing is known of the role then.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Instant;
@@ -32,9 +32,25 @@ run = "dd if=/dev/urandom of=/root/fill bs=1M count=300 conv=fsync"
 node = "first"
 "#;
 
-/// A host without QEMU, without a mirror, without room for an image, without
-/// room for what machines write; those whose name contains `filter`. `dist` has
-/// the packages.
+/// What a host lacks, and what hapkg has to say of it.
+const LACKS: [(&str, &str); 4] = [
+    ("no-qemu", "qemu-system-x86_64"),
+    ("no-mirror", "HAPKG_MIRROR"),
+    ("no-room-for-an-image", "no room: "),
+    ("no-room-for-a-disk", "no room left"),
+];
+
+fn named(lack: &str) -> String {
+    format!("environment/{lack}")
+}
+
+/// Whether `filter` leaves any of them.
+pub fn wanted(filter: Option<&str>) -> bool {
+    let fits = |text| LACKS.iter().any(|(lack, _)| named(lack).contains(text));
+    filter.is_none_or(fits)
+}
+
+/// All of them, or those whose name contains `filter`. `dist` has the packages.
 ///
 /// # Errors
 /// `Environment`: a filesystem cannot be mounted.
@@ -46,69 +62,80 @@ pub fn trials(
 ) -> Result<(), Stop> {
     let place = root().join("target/xtask/lacking");
     fresh_dir(&place)?;
-    let mut no_qemu = Command::new(hapkg);
-    test(&mut no_qemu, dist, &place);
-    no_qemu.env("PATH", tools(&place.join("bin"))?);
-    let mut no_mirror = Command::new(hapkg);
-    no_mirror
-        .args(["image", "build", "--suite", SUITE])
-        .env("HAPKG_MIRROR", NO_MIRROR)
-        .env("XDG_CACHE_HOME", place.join("cache"));
-    let (cache, runs) = (place.join("full"), place.join("runs"));
-    let mut no_image = on_small_disk(&cache, "48M", &[("XDG_CACHE_HOME", &cache)])?;
-    no_image
-        .arg(hapkg)
-        .args(["image", "build", "--suite", SUITE]);
-    let above = cache_dir().map_err(|e| Stop::environment(e.to_string()))?;
-    let above = above.parent().unwrap_or(&above);
-    let mut no_room = on_small_disk(
-        &runs,
-        "96M",
-        &[("TMPDIR", &runs), ("XDG_CACHE_HOME", above)],
-    )?;
-    test(no_room.arg(hapkg), dist, &place);
-    let scenarios = place.join("vm-tests");
-    world::copy(&root().join("vm-tests/roles"), &scenarios.join("roles"))?;
-    write(&scenarios.join("host-full.toml"), FILLS)?;
-    no_room.arg("--scenarios").arg(&scenarios);
-    for (name, mut command, about) in [
-        ("no-qemu", no_qemu, "qemu-system-x86_64"),
-        ("no-mirror", no_mirror, "HAPKG_MIRROR"),
-        ("no-room-for-an-image", no_image, "no room: "),
-        ("no-room-for-a-disk", no_room, "no room left"),
-    ] {
-        let name = format!("environment/{name}");
+    for (lack, about) in LACKS {
+        let name = named(lack);
         if filter.is_some_and(|text| !name.contains(text)) {
             continue;
         }
         say(&name);
         let start = Instant::now();
+        let mut command = command(lack, hapkg, dist, &place)?;
         let done = output(command.current_dir(root()))?;
-        report.add(&name, start.elapsed(), judge(&done, about));
+        let outcome = judge(&done, about);
+        if let Outcome::Failed(why) = &outcome {
+            say(&format!("{name}: {why}"));
+        }
+        report.add(&name, start.elapsed(), outcome);
     }
     Ok(())
 }
 
-/// One trial of vip.
-fn test(command: &mut Command, dist: &Path, place: &Path) {
+/// hapkg where that is missing.
+fn command(lack: &str, hapkg: &Path, dist: &Path, place: &Path) -> Result<Command, Stop> {
+    let own = place.join(lack);
+    let mut command = match lack {
+        "no-room-for-an-image" => on_small_disk(&own, "48M", &[("XDG_CACHE_HOME", &own)])?,
+        "no-room-for-a-disk" => {
+            let cache = cache_dir().map_err(|e| Stop::environment(e.to_string()))?;
+            let above = cache.parent().unwrap_or(&cache);
+            on_small_disk(&own, "96M", &[("TMPDIR", &own), ("XDG_CACHE_HOME", above)])?
+        }
+        _ => Command::new("env"),
+    };
+    if lack == "no-mirror" {
+        command
+            .arg(format!("HAPKG_MIRROR={NO_MIRROR}"))
+            .arg(format!("XDG_CACHE_HOME={}", own.display()));
+    }
+    if lack == "no-qemu" {
+        command.arg(format!("PATH={}", tools(&own)?.display()));
+    }
+    command.arg(hapkg);
+    if lack == "no-mirror" || lack == "no-room-for-an-image" {
+        command.args(["image", "build", "--suite", SUITE]);
+        return Ok(command);
+    }
     command
         .args(["test", "vip", "--suite", SUITE, "--repeat", "1"])
         .arg("--dist")
         .arg(dist)
         .arg("--report")
         .arg(place.join("report"));
+    if lack == "no-room-for-a-disk" {
+        let scenarios = place.join("vm-tests");
+        world::copy(&root().join("vm-tests/roles"), &scenarios.join("roles"))?;
+        write(&scenarios.join("host-full.toml"), FILLS)?;
+        command.arg("--scenarios").arg(scenarios);
+    }
+    Ok(command)
 }
 
-/// `env` in a mount namespace where `dir` is a filesystem of that size.
+/// `env` in a mount namespace where `dir` is a filesystem of that size. Only
+/// the mounting is root's: what root wrote, the user could not remove again.
 fn on_small_disk(dir: &Path, size: &str, set: &[(&str, &Path)]) -> Result<Command, Stop> {
     fs::create_dir_all(dir).during(format_args!("making {}", dir.display()))?;
+    let owner = fs::metadata(dir).during(format_args!("looking at {}", dir.display()))?;
+    let (user, group) = (owner.uid(), owner.gid());
     let mounted = || {
         let mut command = as_root("unshare");
         command
             .args(["--mount", "sh", "-c"])
-            .arg("mount -t tmpfs -o \"size=$1\" tmpfs \"$2\" && shift 2 && exec env \"$@\"")
-            .args(["sh", size])
-            .arg(dir);
+            .arg("mount -t tmpfs -o \"$1\" tmpfs \"$2\" && shift 2 && exec setpriv \"$@\"")
+            .args(["sh", &format!("size={size},uid={user},gid={group}")])
+            .arg(dir)
+            .arg(format!("--reuid={user}"))
+            .arg(format!("--regid={group}"))
+            .args(["--init-groups", "env"]);
         command
     };
     if !output(&mut mounted())?.status.success() {
@@ -117,6 +144,12 @@ fn on_small_disk(dir: &Path, size: &str, set: &[(&str, &Path)]) -> Result<Comman
         ));
     }
     let mut command = mounted();
+    // sudo keeps none of these.
+    for name in ["HOME", "PATH", "HAPKG_MIRROR", "HAPKG_ACCEL"] {
+        if let Ok(value) = std::env::var(name) {
+            command.arg(format!("{name}={value}"));
+        }
+    }
     command.args(
         set.iter()
             .map(|(name, path)| format!("{name}={}", path.display())),

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use crate::cluster::simulate::{Error, lost_by_standby};
+use crate::cluster::simulate::lost_by_standby;
 use crate::node::host::Host;
 use crate::node::live;
 use crate::node::problem::Failure;
-use crate::simulator::CrmSimulate;
+use crate::node::scheduler;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -41,20 +41,10 @@ pub fn interruptions(host: &Host) -> Result<Vec<String>, Failure> {
 /// # Errors
 /// crm_simulate ends badly, or cibadmin hangs.
 pub fn lost(host: &Host, node: &str) -> Result<Vec<String>, Failure> {
-    let (Some(cib), Some(program)) = (live::cib(host)?, host.program("crm_simulate")) else {
+    let (Some(cib), Some(mut simulator)) = (live::cib(host)?, scheduler::find(host)?) else {
         return Ok(Vec::new());
     };
-    let tool = |text: String| {
-        Failure::environment(
-            text,
-            "apt-get install --reinstall pacemaker-cli-utils".into(),
-        )
-    };
-    let mut simulator = CrmSimulate::new(&program)
-        .map_err(|e| tool(format!("making a temporary directory: {e}")))?;
-    lost_by_standby(&cib, node, &mut simulator).map_err(|error| match error {
-        Error::Tool(text) | Error::Output(text) => tool(text),
-    })
+    lost_by_standby(&cib, node, &mut simulator).map_err(scheduler::failed)
 }
 
 /// The CIB with `maintenance-mode` switched off in every set.

@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 use super::answers::{self, Addresses};
 use super::machines::{Machines, RECORDS};
 use super::memo::Memo;
-
 use super::wires::{CARDS, Wires};
 use super::{Trouble, packages, repository};
 use crate::build::{self, Answers, Surroundings};

@@ -1,9 +1,10 @@
 //! Things that are made once and used by several threads.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::Trouble;
+use crate::vm::locked;
 
 type Slot<V> = Arc<Mutex<Option<V>>>;
 
@@ -24,8 +25,8 @@ impl<K: Ord, V: Clone> Memo<K, V> {
     /// # Errors
     /// Those of `make`.
     pub fn get(&self, key: K, make: impl FnOnce() -> Result<V, Trouble>) -> Result<V, Trouble> {
-        let slot = held(&self.0).entry(key).or_default().clone();
-        let mut slot = held(&slot);
+        let slot = locked(&self.0).entry(key).or_default().clone();
+        let mut slot = locked(&slot);
         if let Some(value) = &*slot {
             return Ok(value.clone());
         }
@@ -35,32 +36,37 @@ impl<K: Ord, V: Clone> Memo<K, V> {
     }
 }
 
-/// A panic while the lock was held left an empty slot at worst.
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Mutex, mpsc};
     use std::thread;
     use std::time::Duration;
 
     use super::Memo;
     use crate::trial::world::Trouble;
 
+    const PATIENCE: Duration = Duration::from_secs(10);
+
     #[test]
     fn a_value_is_made_once_and_others_do_not_wait_for_it() {
         let (memo, made) = (Memo::default(), AtomicUsize::new(0));
+        let (begun, begins) = mpsc::channel();
+        let (other, waits) = mpsc::channel();
+        let waits = Mutex::new(waits);
         let slow = || {
-            thread::sleep(Duration::from_millis(100));
+            begun.send(()).unwrap();
+            let got: Result<(), _> = waits.lock().unwrap().recv_timeout(PATIENCE);
+            got.expect("the other value was waited for");
             Ok(made.fetch_add(1, Ordering::Relaxed))
         };
         thread::scope(|scope| {
             let asked: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| memo.get("one", slow)))
                 .collect();
+            begins.recv_timeout(PATIENCE).unwrap();
             assert_eq!(memo.get("other", || Ok(7)), Ok(7));
+            other.send(()).unwrap();
             for one in asked {
                 assert_eq!(one.join().unwrap(), Ok(0));
             }
