@@ -19,9 +19,9 @@ use super::scenario::Fault;
 /// once refuse each other. The unit is of `Type=exec`, so it is active while it
 /// works.
 pub(super) const SET_UP_IS_OVER: &str = "\
-for i in $(seq 600); do
+for i in $(seq 300); do
     case $(systemctl show -p ActiveState --value ubuntu-ha-setup.service) in
-    active | activating | deactivating) sleep 1 ;;
+    active | activating | deactivating) sleep 2 ;;
     *) break ;;
     esac
 done";

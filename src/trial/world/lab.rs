@@ -182,7 +182,8 @@ impl Lab {
             (cluster, wires)
         };
         let origin = Instant::now();
-        wires.begin(&course.client, course.address, origin)?;
+        let scale = spec.accelerator.scale;
+        wires.begin(&course.client, course.address, scale, origin)?;
         Ok(Stage {
             machines: Machines::new(cluster, wires, origin),
             cold: self.sources.cold,
@@ -475,13 +476,14 @@ fn preseeded(shell: &Shell, text: &str) -> Result<(), crate::vm::Error> {
 /// Waits until that many members are online with nothing pending or starting,
 /// as `ubuntu-ha status` has it.
 fn whole(shell: &Shell, members: usize) -> Result<(), Trouble> {
-    // Polled in the guest: an exchange with it costs more than a look.
+    // Polled in the guest, as an exchange with it costs more than a look; seldom,
+    // as crm_mon keeps an emulated node from what it is waited for.
     let script = format!(
-        "for i in $(seq 600); do \
-         if [ -e /var/lib/ubuntu-ha/formed ] \
-         && crm_mon -1 2>/dev/null | grep -E '^ *\\* Online:' | grep -oE '[a-z]+' | grep -cE '^({})$' | grep -qx {members} \
-         && ! crm_mon -1 | grep -qE 'Starting|Stopped|pending'; then exit 0; fi; \
-         sleep 1; done; exit 1",
+        "for i in $(seq 200); do \
+         if [ -e /var/lib/ubuntu-ha/formed ] && told=$(crm_mon -1 2>/dev/null) \
+         && echo \"$told\" | grep -E '^ *\\* Online:' | grep -oE '[a-z]+' | grep -cE '^({})$' | grep -qx {members} \
+         && ! echo \"$told\" | grep -qE 'Starting|Stopped|pending'; then exit 0; fi; \
+         sleep 3; done; exit 1",
         NODE_NAMES.join("|")
     );
     let done = shell.script(&script, FORM);

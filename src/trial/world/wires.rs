@@ -73,11 +73,18 @@ impl Wires {
             .ok_or_else(|| Error::Environment(format!("{node} has no link {card}")))
     }
 
-    /// Begins to ask the address; times are since `origin`.
+    /// Begins to ask the address; times are since `origin`. Pages and records are
+    /// asked for ten times a second, divided by the accelerator's `scale`.
     ///
     /// # Errors
     /// `Environment`: no socket or thread to be had.
-    pub fn begin(&mut self, wanted: &Wanted, address: bool, origin: Instant) -> Result<(), Error> {
+    pub fn begin(
+        &mut self,
+        wanted: &Wanted,
+        address: bool,
+        scale: f64,
+        origin: Instant,
+    ) -> Result<(), Error> {
         if !address {
             return Ok(());
         }
@@ -101,10 +108,13 @@ impl Wires {
         if wanted.ping {
             watch(ProbeKind::Ping, Question::Ping);
         }
+        // A page takes a connection, a record a write on both sides of a mirror: at
+        // the pace of an echo they take an emulated node half its processor, and its
+        // monitors fail for want of the rest.
+        let seldom = Duration::from_millis(100).mul_f64(scale);
         if let Some((path, port)) = &wanted.http {
-            // A page takes a connection: less often than an echo.
             let pace = Pace {
-                interval: Duration::from_millis(100),
+                interval: seldom,
                 ..Pace::default()
             };
             let question = Question::Get(*port, path.clone());
@@ -113,7 +123,7 @@ impl Wires {
         }
         if let Some(port) = wanted.records {
             let pace = Pace {
-                interval: Duration::from_millis(100),
+                interval: seldom,
                 patience: Duration::from_secs(5),
             };
             self.writer = Some(client.write(target, port, pace));
