@@ -59,7 +59,7 @@ const ALL: [Sabotage; 8] = [
         name: "monitor-left-out",
         role: "vip",
         edits: &[(
-            "[[resource.operation]]\nname = \"monitor\"\ninterval = \"10s\"\ntimeout = \"20s\"\n",
+            "[[resource.operation]]\nname = \"monitor\"\ninterval = \"10s\"\ntimeout = \"60s\"\n",
             "",
         )],
         scenario: "address-removed",
