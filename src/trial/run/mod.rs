@@ -26,8 +26,13 @@ pub use shell::{heal as heal_shell, inject as inject_shell};
 
 const QUORUM: &str = "corosync-quorumtool -s 2>/dev/null; true";
 
-/// Until a cluster that was just forked or formed serves, before the stretch.
+/// Until machines that form nothing are up, or a peer's script has its cluster,
+/// before the stretch.
 const SETTLE: Duration = Duration::from_secs(240);
+
+/// Until a cluster serves of which pacemaker has already said that all of it
+/// runs.
+const SERVE: Duration = Duration::from_secs(60);
 
 /// A scenario for one role on one suite.
 #[derive(Debug, Clone)]
@@ -239,8 +244,10 @@ impl Running<'_, '_> {
     fn settle(&mut self, trial: &mut Trial) -> Result<(), Stopped> {
         (self.said)("waiting for the start state");
         let formed = self.course.start.formed_by != FormedBy::Nothing;
-        let end = self.world.now() + self.stretched(SETTLE);
-        if formed && self.course.start.formed_by != FormedBy::Script {
+        let ours = formed && self.course.start.formed_by != FormedBy::Script;
+        let patience = if ours { SERVE } else { SETTLE };
+        let end = self.world.now() + self.stretched(patience);
+        if ours {
             trial.served = self.serving(end).map_err(environment)?;
         }
         self.mark().map_err(environment)?;

@@ -13,9 +13,12 @@ use crate::trial::world::{Power, Trouble, World};
 /// For one answer, before the stretch.
 pub(super) const PATIENCE: Duration = Duration::from_secs(25);
 
-/// Between two whole looks while something is waited for: in emulation they
-/// slow a guest down, and it is the guest that is measured.
+/// Between two whole looks while something is waited for, at the least.
 const PERIOD: Duration = Duration::from_secs(3);
+
+/// And as many times the last look: in emulation it slows a guest down, and it
+/// is the guest that is measured.
+const REST: u32 = 4;
 
 /// Everything that was seen so far.
 #[derive(Debug, Default)]
@@ -31,8 +34,8 @@ pub struct Watch {
     /// Stretches of power off and standing still.
     pub stretches: Vec<Held>,
     macs: BTreeMap<String, String>,
-    /// When the last whole look was over.
-    looked: Option<Duration>,
+    /// When the last whole look began and was over.
+    looked: Option<(Duration, Duration)>,
 }
 
 impl Watch {
@@ -50,6 +53,7 @@ impl Watch {
     /// # Errors
     /// Only of the environment; a silent guest is a fact.
     pub fn look(&mut self, world: &mut dyn World) -> Result<(), Trouble> {
+        let begin = world.now();
         let on = self.running(world);
         for answer in world.ask(&on, ASK, PATIENCE) {
             let node = answer.node;
@@ -63,7 +67,7 @@ impl Watch {
             }
         }
         self.probes = world.probes();
-        self.looked = Some(world.now());
+        self.looked = Some((begin, world.now()));
         Ok(())
     }
 
@@ -88,8 +92,10 @@ impl Watch {
 
     /// Whether another whole look may be taken; the first since `from` always.
     pub fn due(&self, from: Duration, now: Duration) -> bool {
-        self.looked
-            .is_none_or(|looked| looked < from || now >= looked + PERIOD)
+        self.looked.is_none_or(|(begin, end)| {
+            let rest = PERIOD.max(end.saturating_sub(begin) * REST);
+            end < from || now >= end + rest
+        })
     }
 
     /// The machines to ask; those that are off or stand still are noted.

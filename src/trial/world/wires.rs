@@ -74,7 +74,8 @@ impl Wires {
     }
 
     /// Begins to ask the address; times are since `origin`. Pages and records are
-    /// asked for ten times a second, divided by the accelerator's `scale`.
+    /// asked for ten times a second, pages with a patience of a second: both times
+    /// are stretched by the accelerator's `scale`.
     ///
     /// # Errors
     /// `Environment`: no socket or thread to be had.
@@ -115,7 +116,7 @@ impl Wires {
         if let Some((path, port)) = &wanted.http {
             let pace = Pace {
                 interval: seldom,
-                ..Pace::default()
+                patience: pace.patience.mul_f64(scale),
             };
             let question = Question::Get(*port, path.clone());
             self.watches
