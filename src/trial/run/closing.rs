@@ -15,6 +15,9 @@ pub(super) const CURSOR: &str = "journalctl --quiet -n 0 --show-cursor | tail -n
 
 /// Until a healed cluster is whole again, before the stretch.
 const RECOVER: Duration = Duration::from_secs(300);
+/// The same where a step has failed: the verdict stands, the audits only add
+/// what they see.
+const FAILED: Duration = Duration::from_secs(30);
 const END: Duration = Duration::from_secs(120);
 const APPLY: Duration = Duration::from_secs(300);
 const COLLECT: Duration = Duration::from_secs(60);
@@ -56,7 +59,8 @@ impl Running<'_, '_> {
         }
         if !allow.contains_key("all-online") {
             // The audits tell where it is not whole in time.
-            let end = self.world.now() + self.stretched(RECOVER);
+            let patience = if whole { RECOVER } else { FAILED };
+            let end = self.world.now() + self.stretched(patience);
             self.whole(!allow.contains_key("mirrored"), end)?;
         }
         let mut facts = Facts {
