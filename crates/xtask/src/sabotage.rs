@@ -52,7 +52,7 @@ const ALL: [Sabotage; 8] = [
         role: "vip",
         scenario: "freeze",
         start: "fencing = \"unfenced\"",
-        about: &["fenced", "holder"],
+        about: &["was not fenced"],
         ..SOUND
     },
     Sabotage {
@@ -63,7 +63,7 @@ const ALL: [Sabotage; 8] = [
             "",
         )],
         scenario: "address-removed",
-        about: &["failed action", "address"],
+        about: &["no action has failed"],
         ..SOUND
     },
     Sabotage {
@@ -74,7 +74,7 @@ const ALL: [Sabotage; 8] = [
             "[[clone]]\nid = \"everywhere\"\nof = \"ip\"\n\n[fencing]\n",
         )],
         scenario: "serves",
-        about: &["holder", "address"],
+        about: &["alpha and beta both", "is on alpha and beta"],
         ..SOUND
     },
     Sabotage {
@@ -91,7 +91,7 @@ const ALL: [Sabotage; 8] = [
             ),
         ],
         scenario: "serves",
-        about: &["address"],
+        about: &["nobody has the address"],
         ..SOUND
     },
     Sabotage {
@@ -108,7 +108,7 @@ const ALL: [Sabotage; 8] = [
             ),
         ],
         scenario: "serves",
-        about: &["failed action", "start state", "cluster was to form"],
+        about: &["has failed", "start state", "cluster was to form"],
         ..SOUND
     },
     Sabotage {
@@ -132,7 +132,7 @@ const ALL: [Sabotage; 8] = [
                  && mount /dev/drbd/by-res/data/0 /mnt && sleep 20",
             ),
         ],
-        about: &["primar", "mount", "fenced", "failed action"],
+        about: &["primar", "mount", "fenced", "has failed"],
         ..SOUND
     },
     Sabotage {
