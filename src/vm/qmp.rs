@@ -97,9 +97,7 @@ impl Qmp {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        crate::vm::locked(&self.inner)
     }
 }
 

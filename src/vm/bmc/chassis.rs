@@ -168,7 +168,7 @@ impl Drop for Control {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::vm::locked(&self.state)
     }
 }
 
