@@ -118,6 +118,12 @@ pub trait World {
         limit: Duration,
     ) -> Result<Output, Trouble>;
 
+    /// Whether it has answered since its power-on or reset; one that boots has
+    /// not, yet.
+    fn is_up(&self, _node: &str) -> bool {
+        true
+    }
+
     /// Runs the same on several nodes, at once where possible.
     fn ask(&mut self, nodes: &[String], shell: &str, limit: Duration) -> Vec<Answer> {
         let mut answers = Vec::new();

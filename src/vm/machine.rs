@@ -272,7 +272,12 @@ impl Machine {
     /// # Errors
     /// As [`Qmp::execute`].
     pub fn execute(&self, command: &str, arguments: &Value) -> Result<Value, Error> {
-        self.qmp()?.execute(command, arguments)
+        let qmp = self.qmp()?;
+        let result = qmp.execute(command, arguments);
+        if let Some(at) = qmp.last("RESET") {
+            self.inner.shell.was_reset(at);
+        }
+        result
     }
 
     /// Waits until QEMU has ended, the guest having shut down. `patience` is

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -96,6 +96,20 @@ impl Qmp {
         }
     }
 
+    /// When the last event of that name came; those of that name are forgotten.
+    pub fn last(&self, name: &str) -> Option<SystemTime> {
+        let mut inner = self.lock();
+        let mut at = None;
+        inner.events.retain(|event| {
+            let wanted = event["event"] == name;
+            if wanted {
+                at = time(event).or(at);
+            }
+            !wanted
+        });
+        at
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         crate::vm::locked(&self.inner)
     }
@@ -157,6 +171,14 @@ impl Inner {
     }
 }
 
+/// An event's `timestamp`.
+fn time(event: &Value) -> Option<SystemTime> {
+    let stamp = &event["timestamp"];
+    let seconds = Duration::from_secs(stamp["seconds"].as_u64()?);
+    let rest = Duration::from_micros(stamp["microseconds"].as_u64()?);
+    Some(SystemTime::UNIX_EPOCH + seconds + rest)
+}
+
 fn ended() -> Error {
     Error::Off("QEMU has ended".into())
 }
@@ -170,7 +192,7 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::os::unix::net::UnixStream;
     use std::thread;
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use serde_json::json;
 
@@ -209,6 +231,23 @@ mod tests {
         assert!(qmp.event("STOP", patience).is_ok());
         let gone = qmp.event("RESUME", patience).unwrap_err();
         assert!(matches!(gone, Error::Off(_)), "{gone}");
+    }
+
+    #[test]
+    fn the_last_event_of_a_name_is_told_once() {
+        let qmp = Qmp::over(fake(&[
+            "{\"event\": \"RESET\", \"timestamp\": {\"seconds\": 7, \"microseconds\": 1}}\n\
+             {\"event\": \"STOP\"}\n\
+             {\"event\": \"RESET\", \"timestamp\": {\"seconds\": 8, \"microseconds\": 2}}\n\
+             {\"return\": {}}\n",
+        ]))
+        .unwrap();
+        assert_eq!(qmp.last("RESET"), None);
+        qmp.execute("query-status", &json!({})).unwrap();
+        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(8_000_002);
+        assert_eq!(qmp.last("RESET"), Some(at));
+        assert_eq!(qmp.last("RESET"), None);
+        assert!(qmp.event("STOP", Duration::from_secs(5)).is_ok());
     }
 
     #[test]

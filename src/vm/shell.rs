@@ -89,6 +89,8 @@ struct Line {
     outgoing: Mutex<Sender<Vec<u8>>>,
     waiting: Mutex<HashMap<u32, Sender<Frame>>>,
     open: AtomicBool,
+    /// When the guest was heard last; `None` since its power-on or reset.
+    heard: Mutex<Option<SystemTime>>,
 }
 
 impl Shell {
@@ -254,6 +256,25 @@ impl Shell {
         }
     }
 
+    /// Whether the guest was heard since its power-on or reset: one that boots
+    /// can be asked, but answers only when it is up.
+    pub fn is_up(&self) -> bool {
+        let line = locked(&self.inner.line).clone();
+        line.is_some_and(|line| line.open.load(Ordering::Acquire) && locked(&line.heard).is_some())
+    }
+
+    /// The guest was reset at that time; what it was asked before is lost.
+    pub(super) fn was_reset(&self, at: SystemTime) {
+        let Some(line) = locked(&self.inner.line).clone() else {
+            return;
+        };
+        let mut heard = locked(&line.heard);
+        if heard.is_some_and(|heard| heard < at) {
+            *heard = None;
+            locked(&line.waiting).clear();
+        }
+    }
+
     /// Waits until systemd has started everything; `running`, or `degraded`
     /// where a unit failed (systemctl(1), is-system-running).
     ///
@@ -355,6 +376,7 @@ impl Line {
             outgoing: Mutex::new(outgoing),
             waiting: Mutex::default(),
             open: AtomicBool::new(true),
+            heard: Mutex::default(),
         });
         thread::spawn(move || {
             for frame in frames {
@@ -386,6 +408,7 @@ impl Line {
     }
 
     fn take(&self, frame: Frame) {
+        *locked(&self.heard) = Some(SystemTime::now());
         let mut waiting = locked(&self.waiting);
         if frame.kind == b'h' {
             // A new boot: nobody will answer what the old one was asked.

@@ -80,6 +80,8 @@ impl Running<'_, '_> {
             }
             Err(trouble) => return Err(trouble),
         };
+        let patience = if whole { END } else { FAILED };
+        self.answering(self.world.now() + self.stretched(patience))?;
         self.watch.look(self.world)?;
         for node in &members {
             facts.nodes.push(self.node(node)?);
@@ -105,6 +107,21 @@ impl Running<'_, '_> {
             Err(Stopped::Environment(why)) => return Err(Trouble::Environment(why)),
         }
         Ok(())
+    }
+
+    /// Waits until every machine that has power answers, or until `end`: the
+    /// journal of one that boots can neither be read nor be placed in time.
+    fn answering(&mut self, end: Duration) -> Result<(), Trouble> {
+        loop {
+            self.watch.glance(self.world)?;
+            let silent = self.watch.machines.iter().any(|node| {
+                self.world.power(node) == Power::On && !self.watch.seen.contains_key(node)
+            });
+            if !silent || self.world.now() >= end {
+                return Ok(());
+            }
+            self.pause();
+        }
     }
 
     /// On all members at once, as their packages do it when the cluster forms.

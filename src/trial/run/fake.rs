@@ -54,6 +54,8 @@ pub struct Fake {
     pub nature: Nature,
     now: Duration,
     power: BTreeMap<String, Power>,
+    /// Has power, and would not answer for long.
+    pub booting: Option<String>,
     /// When each node booted.
     boots: BTreeMap<String, (u32, Duration)>,
     holders: Vec<String>,
@@ -74,6 +76,7 @@ impl Fake {
             nature,
             now: Duration::ZERO,
             power: nodes.map(|node| (node.to_string(), Power::On)).into(),
+            booting: None,
             boots: nodes
                 .map(|node| (node.to_string(), (1, Duration::ZERO)))
                 .into(),
@@ -244,6 +247,10 @@ impl World for Fake {
 
     fn power(&self, node: &str) -> Power {
         self.power[node]
+    }
+
+    fn is_up(&self, node: &str) -> bool {
+        self.booting.as_deref() != Some(node)
     }
 
     fn run(&mut self, node: &str, shell: &str, _: &str, _: Duration) -> Result<Output, Trouble> {

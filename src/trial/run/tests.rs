@@ -5,10 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::fake::{Fake, Nature};
+use super::watch::Watch;
 use super::{Course, run};
 use crate::trial::audit::Verdict as Judged;
 use crate::trial::report::{Stretch, Trial, Verdict};
 use crate::trial::scenario::{Scenario, load, parse};
+use crate::trial::world::World;
 
 fn tried(scenario: &Scenario, nature: Nature) -> (Trial, Fake) {
     let course = Course::new(scenario, "vip", "noble", 1, None);
@@ -52,6 +54,20 @@ fn a_sound_takeover_passes_and_is_measured() {
     assert_eq!(off.node, "alpha");
     assert!(trial.attachments.is_empty(), "logs are for failures");
     assert_eq!(trial.records.unwrap().lost, 0);
+}
+
+#[test]
+fn a_machine_that_boots_is_not_waited_for() {
+    let mut fake = Fake::new(Nature::default());
+    let machines = ["alpha", "beta"].map(String::from).to_vec();
+    let mut watch = Watch::new(machines, false, fake.macs());
+    watch.look(&mut fake).unwrap();
+    assert_eq!(watch.seen.len(), 2);
+    fake.booting = Some("beta".into());
+    watch.glance(&mut fake).unwrap();
+    watch.look(&mut fake).unwrap();
+    assert_eq!(watch.seen.keys().collect::<Vec<_>>(), ["alpha"]);
+    assert!(watch.stretches.is_empty(), "it is neither off nor frozen");
 }
 
 /// The trial fails, and says why.

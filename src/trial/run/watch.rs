@@ -98,13 +98,15 @@ impl Watch {
         })
     }
 
-    /// The machines to ask; those that are off or stand still are noted.
+    /// The machines to ask; those that are off or stand still are noted. One
+    /// that boots is not asked: the others would be waiting for its answer.
     fn running(&mut self, world: &dyn World) -> Vec<String> {
-        let (on, rest): (Vec<String>, Vec<String>) =
+        let (mut on, rest): (Vec<String>, Vec<String>) =
             (self.machines.iter().cloned()).partition(|node| world.power(node) == Power::On);
+        on.retain(|node| world.is_up(node));
+        self.seen.retain(|node, _| on.contains(node));
         let now = world.now();
         for node in &rest {
-            self.seen.remove(node);
             let off = world.power(node) == Power::Off;
             let what = if off { Stretch::Off } else { Stretch::Frozen };
             self.stretch(node, what, now);

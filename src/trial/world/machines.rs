@@ -138,6 +138,11 @@ impl World for Machines {
         }
     }
 
+    fn is_up(&self, node: &str) -> bool {
+        self.machine(node)
+            .is_ok_and(|machine| machine.shell().is_up())
+    }
+
     fn host_fault(&self) -> Option<String> {
         self.cluster.host_fault()
     }
@@ -184,7 +189,7 @@ impl World for Machines {
         limit: Duration,
     ) -> Result<Vec<Files>, Trouble> {
         let origin = self.origin;
-        let told = self.at_once(nodes, |node, machine| {
+        let read = |node: &str, machine: Result<&Machine, Trouble>| {
             let begin = origin.elapsed();
             let contents = machine.and_then(|machine| Ok(machine.shell().files(paths, limit)?));
             contents.map(|contents| Files {
@@ -193,7 +198,8 @@ impl World for Machines {
                 end: origin.elapsed(),
                 contents,
             })
-        });
+        };
+        let told = self.cluster.patrolled(|| self.at_once(nodes, read));
         let heard = told
             .into_iter()
             .filter(|one| !matches!(one, Err(Trouble::Guest(_))));

@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::frame::{Frame, Parser};
 use super::{Error, Shell};
@@ -72,6 +72,28 @@ fn a_new_boot_answers_no_old_request() {
         guest(|frame| (frame.kind == b'x').then(|| Frame::new(0, b'h', &[b"other"])));
     let error = shell.run(&["reboot"], SECOND).unwrap_err();
     assert_eq!(error, Error::Off("alpha booted anew meanwhile".into()));
+}
+
+#[test]
+fn a_machine_is_up_from_its_first_word_to_its_reset() {
+    let (shell, _port) = guest(|frame| match frame.kind {
+        b'p' => Some(Frame::new(frame.id, b'r', &[b"id", b"1.0"])),
+        _ => None,
+    });
+    assert!(!shell.is_up());
+    let before = SystemTime::now();
+    shell.ping(SECOND).unwrap();
+    shell.was_reset(before);
+    assert!(shell.is_up(), "it was heard after that reset");
+    let asking = shell.clone();
+    let asked = thread::spawn(move || asking.run(&["reboot"], 60 * SECOND));
+    thread::sleep(Duration::from_millis(20));
+    shell.was_reset(SystemTime::now());
+    assert!(!shell.is_up());
+    let error = asked.join().unwrap().unwrap_err();
+    assert_eq!(error, Error::Off("alpha booted anew meanwhile".into()));
+    shell.ping(SECOND).unwrap();
+    assert!(shell.is_up());
 }
 
 #[test]
