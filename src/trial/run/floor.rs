@@ -46,6 +46,8 @@ impl Configured {
 
     /// The floor of that outage. Token and consensus count where the token was
     /// lost in it; the fence device and the agents count as long as they took.
+    /// `None`: corosync did not tell, or the cluster did nothing in it, so that
+    /// the model says nothing of it.
     pub fn floor(&self, outage: &Outage, facts: &Facts) -> Option<Floor> {
         let (from, to) = (outage.from, outage.from + outage.length);
         let within = |line: &&Line| line.at >= from && line.at <= to;
@@ -57,12 +59,13 @@ impl Configured {
             .any(|line| line.text.contains("A processor failed"));
         let both = (self.token?, self.consensus?);
         let (token, consensus) = if lost { both } else { Default::default() };
-        Some(Floor {
+        let floor = Floor {
             token,
             consensus,
             fence: fenced(&lines),
             start: started(&lines),
-        })
+        };
+        (!floor.total().is_zero()).then_some(floor)
     }
 }
 
@@ -188,8 +191,7 @@ mod tests {
         let ms = floor.parts().map(|(_, time)| time.as_millis());
         assert_eq!(ms, [1000, 1200, 1400, 300]);
         assert_eq!(floor.total().as_millis(), 3900);
-        let planned = configured.floor(&outage, &Facts::default()).unwrap();
-        assert_eq!(planned.total(), Duration::ZERO);
+        assert_eq!(configured.floor(&outage, &Facts::default()), None);
         assert_eq!(Configured::default().floor(&outage, &facts), None);
     }
 }
