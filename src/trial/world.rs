@@ -120,9 +120,7 @@ pub trait World {
 
     /// Whether it has answered since its power-on or reset; one that boots has
     /// not, yet.
-    fn is_up(&self, _node: &str) -> bool {
-        true
-    }
+    fn is_up(&self, node: &str) -> bool;
 
     /// Runs the same on several nodes, at once where possible.
     fn ask(&mut self, nodes: &[String], shell: &str, limit: Duration) -> Vec<Answer> {

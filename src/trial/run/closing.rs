@@ -81,7 +81,8 @@ impl Running<'_, '_> {
             Err(trouble) => return Err(trouble),
         };
         let patience = if whole { END } else { FAILED };
-        self.answering(self.world.now() + self.stretched(patience))?;
+        let end = self.world.now() + self.stretched(patience);
+        self.glance_until(end, Self::booting)?;
         self.watch.look(self.world)?;
         for node in &members {
             facts.nodes.push(self.node(node)?);
@@ -109,19 +110,13 @@ impl Running<'_, '_> {
         Ok(())
     }
 
-    /// Waits until every machine that has power answers, or until `end`: the
-    /// journal of one that boots can neither be read nor be placed in time.
-    fn answering(&mut self, end: Duration) -> Result<(), Trouble> {
-        loop {
-            self.watch.glance(self.world)?;
-            let silent = self.watch.machines.iter().any(|node| {
-                self.world.power(node) == Power::On && !self.watch.seen.contains_key(node)
-            });
-            if !silent || self.world.now() >= end {
-                return Ok(());
-            }
-            self.pause();
-        }
+    /// A machine that has power and does not answer: the journal of one that
+    /// boots can neither be read nor be placed in time.
+    fn booting(&self) -> Option<String> {
+        let silent = self.watch.machines.iter().find(|node| {
+            self.world.power(node) == Power::On && !self.watch.seen.contains_key(*node)
+        })?;
+        Some(format!("{silent} does not answer"))
     }
 
     /// On all members at once, as their packages do it when the cluster forms.

@@ -253,7 +253,7 @@ impl Running<'_, '_> {
         self.mark().map_err(environment)?;
         let missing = match formed {
             true => self.whole(true, end).map_err(environment)?,
-            false => self.up(end).map_err(environment)?,
+            false => self.glance_until(end, Self::not_up).map_err(environment)?,
         };
         if let Some(missing) = missing {
             return Err(Stopped::Role(vec![format!(
@@ -293,11 +293,15 @@ impl Running<'_, '_> {
         }
     }
 
-    /// Waits until every machine answers; what is missing at `end`.
-    fn up(&mut self, end: Duration) -> Result<Option<String>, Trouble> {
+    /// Glances until nothing is missing; what is at `end`.
+    fn glance_until(
+        &mut self,
+        end: Duration,
+        missing: impl Fn(&Self) -> Option<String>,
+    ) -> Result<Option<String>, Trouble> {
         loop {
             self.watch.glance(self.world)?;
-            let missing = self.not_up();
+            let missing = missing(self);
             if missing.is_none() || self.world.now() >= end {
                 return Ok(missing);
             }
@@ -393,6 +397,7 @@ impl Running<'_, '_> {
         })
     }
 
+    /// A member that does not answer, even where it is off.
     fn not_up(&self) -> Option<String> {
         let silent =
             (self.course.members().into_iter()).find(|node| !self.watch.seen.contains_key(node))?;

@@ -76,9 +76,13 @@ fn a_new_boot_answers_no_old_request() {
 
 #[test]
 fn a_machine_is_up_from_its_first_word_to_its_reset() {
-    let (shell, _port) = guest(|frame| match frame.kind {
+    let (received, commands) = std::sync::mpsc::channel();
+    let (shell, _port) = guest(move |frame| match frame.kind {
         b'p' => Some(Frame::new(frame.id, b'r', &[b"id", b"1.0"])),
-        _ => None,
+        _ => {
+            received.send(()).unwrap();
+            None
+        }
     });
     assert!(!shell.is_up());
     let before = SystemTime::now();
@@ -87,7 +91,7 @@ fn a_machine_is_up_from_its_first_word_to_its_reset() {
     assert!(shell.is_up(), "it was heard after that reset");
     let asking = shell.clone();
     let asked = thread::spawn(move || asking.run(&["reboot"], 60 * SECOND));
-    thread::sleep(Duration::from_millis(20));
+    commands.recv().unwrap();
     shell.was_reset(SystemTime::now());
     assert!(!shell.is_up());
     let error = asked.join().unwrap().unwrap_err();
