@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::recipe::model::{Kind, Recipe};
 use crate::recipe::view::package_name;
 
-use super::text::line;
+use super::text::task;
 use super::{Error, templates};
 
 pub use lint::lint_desc;
@@ -41,7 +41,7 @@ pub fn tasks(roles: &[Recipe]) -> Vec<Task> {
                 &tasksel.title,
             ]
             .into_iter()
-            .find(|text| !line(text).is_empty())?;
+            .find(|text| !task(text).is_empty())?;
             Some(Task {
                 name: package_name(&recipe.role.name),
                 parent: Some(PARENT),
@@ -90,6 +90,7 @@ pub fn desc(tasks: &[Task]) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::text::line;
     use proptest::prelude::*;
 
     fn role(name: &str, title: &str, description: &str) -> Recipe {

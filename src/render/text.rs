@@ -157,7 +157,8 @@ pub fn item(text: &str) -> String {
 }
 
 /// The extended Description of a task: lines behind a blank. tasksel joins
-/// them with blanks, so there is no ` .` and no list.
+/// them with blanks, so there is no list, and shows ` .` as it is, so that a
+/// lone full stop stays beside its neighbour. Empty for a text of a full stop alone.
 pub fn task(text: &str) -> String {
     let text: Vec<String> = blocks(text)
         .into_iter()
@@ -166,7 +167,15 @@ pub fn task(text: &str) -> String {
             Block::Verbatim(lines) => lines.join(" "),
         })
         .collect();
-    fill(&text.join(" "), 76, " ", " ").join("\n")
+    let mut lines: Vec<String> = Vec::new();
+    for line in fill(&text.join(" "), 76, " ", " ") {
+        match lines.last_mut() {
+            Some(last) if line == " ." || last == " ." => last.push_str(&line),
+            _ => lines.push(line),
+        }
+    }
+    lines.retain(|line| line != " .");
+    lines.join("\n")
 }
 
 /// One line of roff text (groff_char(7), groff(7)): no character of it is a
@@ -272,7 +281,23 @@ mod tests {
         assert_eq!(roff("'br \\fB\""), "\\&\\(aqbr \\(rsfB\\(dq");
     }
 
+    #[test]
+    fn a_task_has_no_line_of_a_full_stop() {
+        let word = "x".repeat(75);
+        assert_eq!(task("."), "");
+        assert_eq!(task(&format!("{word} .")), format!(" {word} ."));
+        assert_eq!(task(&format!(". {word}")), format!(" . {word}"));
+        assert_eq!(task(&format!("{word}\n\n.\n\ny")), format!(" {word}\n . y"));
+    }
+
     proptest! {
+        #[test]
+        fn a_task_line_is_more_than_a_full_stop(text in "[. \nx]{0,300}") {
+            for line in task(&text).lines() {
+                prop_assert!(line.starts_with(' ') && !["", "."].contains(&line.trim()), "{line:?}");
+            }
+        }
+
         #[test]
         fn a_line_is_one_line(text in any::<String>()) {
             let line = line(&text);
