@@ -1,6 +1,6 @@
 //! The QEMU Machine Protocol, as docs/interop/qmp-spec of QEMU describes it.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -14,9 +14,6 @@ use crate::vm::Error;
 /// QEMU answers at once unless the host is starved.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a waiter for an event keeps others from executing.
-const SLICE: Duration = Duration::from_millis(20);
-
 /// A connection whose capabilities are negotiated. May be shared by threads.
 #[derive(Debug)]
 pub struct Qmp {
@@ -27,7 +24,8 @@ pub struct Qmp {
 struct Inner {
     stream: UnixStream,
     pending: Vec<u8>,
-    events: VecDeque<Value>,
+    /// When the last event of each name came, until somebody asked.
+    events: BTreeMap<String, SystemTime>,
 }
 
 impl Qmp {
@@ -49,7 +47,7 @@ impl Qmp {
         let mut inner = Inner {
             stream,
             pending: Vec::new(),
-            events: VecDeque::new(),
+            events: BTreeMap::new(),
         };
         let end = Instant::now() + PATIENCE;
         let greeting = inner.message(end)?.ok_or_else(silent)?;
@@ -73,41 +71,10 @@ impl Qmp {
         self.lock().execute(command, arguments)
     }
 
-    /// The next event of that name, also one that came before.
-    ///
-    /// # Errors
-    /// `Timeout`; `Off`: QEMU has ended.
-    pub fn event(&self, name: &str, patience: Duration) -> Result<Value, Error> {
-        let end = Instant::now() + patience;
-        loop {
-            let mut inner = self.lock();
-            let wanted = |event: &Value| event["event"] == name;
-            if let Some(at) = inner.events.iter().position(wanted) {
-                return Ok(inner.events.remove(at).unwrap_or_default());
-            }
-            if Instant::now() >= end {
-                return Err(Error::Timeout(format!(
-                    "QEMU sent no {name} in {patience:?}"
-                )));
-            }
-            if let Some(event) = inner.message((Instant::now() + SLICE).min(end))? {
-                inner.events.push_back(event);
-            }
-        }
-    }
-
-    /// When the last event of that name came; those of that name are forgotten.
+    /// When the last event of that name came, of those that QEMU sent before
+    /// its last answer; none if it came before the last call.
     pub fn last(&self, name: &str) -> Option<SystemTime> {
-        let mut inner = self.lock();
-        let mut at = None;
-        inner.events.retain(|event| {
-            let wanted = event["event"] == name;
-            if wanted {
-                at = time(event).or(at);
-            }
-            !wanted
-        });
-        at
+        self.lock().events.remove(name)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -127,8 +94,10 @@ impl Inner {
         let end = Instant::now() + PATIENCE;
         loop {
             let mut message = self.message(end)?.ok_or_else(silent)?;
-            if message.get("event").is_some() {
-                self.events.push_back(message);
+            if let Some(name) = message["event"].as_str() {
+                if let Some(at) = time(&message) {
+                    self.events.insert(name.to_owned(), at);
+                }
             } else if let Some(error) = message.get("error") {
                 let text = error["desc"].as_str().unwrap_or_default();
                 return Err(Error::Environment(format!(
@@ -219,17 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_from_events_and_events_are_kept() {
+    fn answers_are_told_from_events() {
         let qmp = Qmp::over(fake(&[
             "{\"event\": \"STOP\"}\n{\"event\": \"RESUME\"}\n{\"return\": {\"status\": \"paused\"}}\n",
         ]))
         .unwrap();
         let status = qmp.execute("query-status", &json!({})).unwrap();
         assert_eq!(status["status"], "paused");
-        let patience = Duration::from_secs(5);
-        assert!(qmp.event("RESUME", patience).is_ok());
-        assert!(qmp.event("STOP", patience).is_ok());
-        let gone = qmp.event("RESUME", patience).unwrap_err();
+        let gone = qmp.execute("query-status", &json!({})).unwrap_err();
         assert!(matches!(gone, Error::Off(_)), "{gone}");
     }
 
@@ -237,7 +203,7 @@ mod tests {
     fn the_last_event_of_a_name_is_told_once() {
         let qmp = Qmp::over(fake(&[
             "{\"event\": \"RESET\", \"timestamp\": {\"seconds\": 7, \"microseconds\": 1}}\n\
-             {\"event\": \"STOP\"}\n\
+             {\"event\": \"STOP\", \"timestamp\": {\"seconds\": 8, \"microseconds\": 2}}\n\
              {\"event\": \"RESET\", \"timestamp\": {\"seconds\": 8, \"microseconds\": 2}}\n\
              {\"return\": {}}\n",
         ]))
@@ -247,7 +213,7 @@ mod tests {
         let at = SystemTime::UNIX_EPOCH + Duration::from_micros(8_000_002);
         assert_eq!(qmp.last("RESET"), Some(at));
         assert_eq!(qmp.last("RESET"), None);
-        assert!(qmp.event("STOP", Duration::from_secs(5)).is_ok());
+        assert_eq!(qmp.last("STOP"), Some(at));
     }
 
     #[test]
@@ -260,18 +226,5 @@ mod tests {
             error.unwrap_err(),
             Error::Environment("QEMU refused device_del: no such device".into())
         );
-    }
-
-    #[test]
-    fn an_event_that_does_not_come_is_a_timeout() {
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
-        theirs
-            .write_all(b"{\"QMP\": {}}\n{\"return\": {}}\n")
-            .unwrap();
-        let qmp = Qmp::over(ours).unwrap();
-        let late = qmp
-            .event("SHUTDOWN", Duration::from_millis(30))
-            .unwrap_err();
-        assert!(matches!(late, Error::Timeout(_)));
     }
 }
