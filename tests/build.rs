@@ -163,6 +163,27 @@ fn reused_version_with_other_dependencies_is_warned_of() {
 }
 
 #[test]
+fn package_that_only_depends_on_what_is_not_there_is_warned_of() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("dist");
+    let recipes = recipes(&dir, |recipe| recipe);
+    let told = text(&done(&mut build(&recipes, &out, &[])).stderr);
+    assert!(
+        told.contains(
+            "ubuntu-ha-node, which ubuntu-ha-vip depends on, is not in this repository for noble; \
+             build it as well: hapkg build node"
+        ),
+        "{told}"
+    );
+    let index = out.join("apt/dists/noble/main/binary-all/Packages");
+    let held = fs::read_to_string(&index).unwrap();
+    let node = held.replace("Package: ubuntu-ha-vip\n", "Package: ubuntu-ha-node\n");
+    fs::write(&index, node).unwrap();
+    let told = text(&done(&mut build(&recipes, &out, &[])).stderr);
+    assert!(!told.contains("not in this repository"), "{told}");
+}
+
+#[test]
 fn other_packages_of_the_repository_stay() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().join("dist");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 use crate::recipe::model::{Kind, Recipe};
 use crate::recipe::suite::{self, SUITES, Suite};
+use crate::recipe::view::package_name;
 use crate::recipe::{self, Context, Problems, suggest};
 
 /// The node recipe that every role is read against when the recipes directory
@@ -99,6 +100,16 @@ pub fn find(words: &[String], recipes: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     found.sort();
     Ok(found)
+}
+
+/// The packages that the recipes of a directory are built into, with the word
+/// that builds each; none where there is no directory.
+pub fn packages(recipes: &Path) -> BTreeMap<String, String> {
+    let paths = list(recipes).unwrap_or_default();
+    paths
+        .iter()
+        .map(|path| (package_name(stem(path)), stem(path).to_owned()))
+        .collect()
 }
 
 fn stem(path: &Path) -> &str {

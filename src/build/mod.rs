@@ -108,6 +108,8 @@ pub fn build(request: &Request<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Built
     for product in &products {
         built.warnings.extend(product.warnings.iter().cloned());
     }
+    let own = gather::packages(request.recipes);
+    built.warnings.extend(shelf.lacking(&products, &own));
     shelf.publish(&products, key.as_ref(), &mut built)?;
     if request.source {
         upload::write(&out.join("source"), &products, key.as_ref(), &mut built)?;

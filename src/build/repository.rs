@@ -90,6 +90,45 @@ impl Shelf {
         self.known.get(suite.name).map_or(&[], Vec::as_slice)
     }
 
+    /// A warning for each package of `own` (with the word that builds it) on
+    /// which `products` depend, and that neither they nor the repository hold.
+    pub fn lacking(&self, products: &[Product], own: &BTreeMap<String, String>) -> Vec<String> {
+        let mut lacking: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+        for product in products {
+            let held = |name: &str| {
+                let built = |other: &Product| {
+                    other.suite.name == product.suite.name && other.package == name
+                };
+                let known =
+                    |entry: &Paragraph| entry.get("Package") == Some(name) && self.in_pool(entry);
+                products.iter().any(built) || self.known(product.suite).iter().any(known)
+            };
+            let relations = product.control.get("Depends").unwrap_or_default();
+            for name in relations
+                .split(',')
+                .filter_map(|relation| relation.split_whitespace().next())
+                .filter(|name| own.contains_key(*name) && !held(name))
+            {
+                let (packages, suites) = lacking.entry(name).or_default();
+                packages.insert(&product.package);
+                suites.insert(product.suite.name);
+            }
+        }
+        let list = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
+        lacking
+            .into_iter()
+            .map(|(name, (packages, suites))| {
+                format!(
+                    "{name}, which {} depends on, is not in this repository for {}; build it as \
+                     well: hapkg build {}",
+                    list(packages),
+                    list(suites),
+                    own[name]
+                )
+            })
+            .collect()
+    }
+
     /// Puts `products` into the repository, beside what it holds already.
     ///
     /// # Errors
