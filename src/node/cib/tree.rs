@@ -69,16 +69,24 @@ impl Element {
     }
 
     /// Text in which only what means something makes a difference: sorted
-    /// attributes, and sorted pairs of a set.
+    /// attributes, sorted pairs of a set, and no set without pairs, which
+    /// crm_resource leaves behind when it deletes the last one.
     pub fn canonical(&self) -> String {
         let mut attributes = self.attributes.clone();
         attributes.sort();
-        let mut children: Vec<String> = self.children.iter().map(Self::canonical).collect();
+        let children = self.children.iter().filter(|child| !child.is_empty_set());
+        let mut children: Vec<String> = children.map(Self::canonical).collect();
         let unordered = |child: &Self| child.name == "nvpair" || child.name == "op";
         if self.children.iter().all(unordered) {
             children.sort();
         }
         format!("({}{attributes:?}{})", self.name, children.concat())
+    }
+
+    fn is_empty_set(&self) -> bool {
+        ["meta_attributes", "instance_attributes", "utilization"].contains(&self.name.as_str())
+            && self.children.is_empty()
+            && self.get("id-ref").is_none()
     }
 
     /// A document that ends in a newline.
@@ -145,5 +153,10 @@ mod tests {
         assert_ne!(pairs(&format!("{a}{b}")), pairs(&format!("{b}{a}")));
         assert_eq!(canonical("<a x='1' y='2'/>"), canonical("<a y='2' x='1'/>"));
         assert_ne!(canonical("<a x='1'/>"), canonical("<a x='2'/>"));
+        let primitive = |set: &str| canonical(&format!("<primitive id='a'>{set}</primitive>"));
+        assert_eq!(primitive("<meta_attributes id='b'/>"), primitive(""));
+        assert_ne!(primitive("<meta_attributes id-ref='b'/>"), primitive(""));
+        let pair = "<meta_attributes id='b'><nvpair id='c'/></meta_attributes>";
+        assert_ne!(primitive(pair), primitive(""));
     }
 }
