@@ -83,9 +83,20 @@ pub fn escaped(value: &str) -> String {
     text
 }
 
+/// The text of a value in which a tool has escaped more than once (the reason of
+/// a failure, by crm_mon of pacemaker 2.1.6).
+pub fn unescaped(value: &str) -> String {
+    value
+        .replace("&apos;", "'")
+        .replace("&quot;", "\"")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Element;
+    use super::{Element, escaped, unescaped};
 
     #[test]
     fn no_value_breaks_out_of_its_attribute() {
@@ -94,6 +105,14 @@ mod tests {
         assert_eq!(text, "<x v=\"a&quot; b='&lt;&amp;&gt;&#10;\"/>\n");
         let read = roxmltree::Document::parse(&text).unwrap();
         assert_eq!(read.root_element().attribute("v"), Some(value));
+    }
+
+    #[test]
+    fn a_value_escaped_once_more_reads_back() {
+        let value = "Couldn't find <a & \"b\">";
+        assert_eq!(unescaped(&escaped(value)), value);
+        assert_eq!(unescaped("Couldn&apos;t"), "Couldn't");
+        assert_eq!(unescaped("&amp;lt;"), "&lt;");
     }
 
     #[test]

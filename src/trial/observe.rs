@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use roxmltree::{Document, Node};
 
+use crate::cluster::unescaped;
+
 /// The shell that makes a node tell; [`Seen::parse`] reads what it prints.
 pub const ASK: &str = "\
 export LC_ALL=C
@@ -387,7 +389,7 @@ fn failure(node: Node) -> String {
     let mut parts = key.rsplitn(3, '_').skip(1);
     let task = parts.next().unwrap_or("action");
     let resource = parts.next().unwrap_or(key);
-    let reason = text(node, "exitreason");
+    let reason = unescaped(&text(node, "exitreason"));
     let reason = if reason.is_empty() {
         String::new()
     } else {

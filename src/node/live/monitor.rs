@@ -3,6 +3,7 @@
 use roxmltree::{Document, Node};
 
 use super::{Live, LiveBan, LiveFailure, LiveFence, LiveNode, LiveResource, PATIENCE};
+use crate::cluster::unescaped;
 use crate::node::host::Host;
 use crate::node::problem::Failure;
 
@@ -150,7 +151,7 @@ fn failure(node: Node<'_, '_>) -> LiveFailure {
         },
         node: text(node, "node"),
         status: text(node, "exitstatus"),
-        reason: text(node, "exitreason"),
+        reason: unescaped(&text(node, "exitreason")),
         when: text(node, "last-rc-change"),
     }
 }
