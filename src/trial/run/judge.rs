@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use super::watch::Watch;
 use crate::trial::fact::Probe;
-use crate::trial::observe::{Member, Seen};
+use crate::trial::observe::Member;
 use crate::trial::report::{longest, outages};
 use crate::trial::scenario::{Expectation, Nodes, VIP, Who, told};
+
+/// Why nothing can be said.
+const SILENT: &str = "pacemaker answers on no node";
 
 /// The state of an expectation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,16 +167,12 @@ fn members_see(
     node: &str,
     fits: &dyn Fn(&Member) -> bool,
 ) -> Result<(), String> {
-    let told: Vec<(&String, &Seen)> = (context.watch.seen.iter())
-        .filter(|(_, seen)| seen.monitor.is_some())
-        .collect();
-    if told.is_empty() {
-        return Err("pacemaker answers on no node".into());
+    let mut told = context.watch.monitors().peekable();
+    if told.peek().is_none() {
+        return Err(SILENT.into());
     }
-    for (teller, seen) in told {
-        let members = seen.monitor.as_ref().map(|monitor| &monitor.nodes);
-        let member = members.and_then(|list| list.iter().find(|one| one.name == node));
-        let Some(member) = member else {
+    for (teller, monitor) in told {
+        let Some(member) = monitor.nodes.iter().find(|one| one.name == node) else {
             return Err(format!("{teller} does not know {node}"));
         };
         if !fits(member) {
@@ -221,13 +220,8 @@ fn places(
         Some(Nodes::These(who)) => who.iter().map(context.name).collect::<Result<_, _>>()?,
     };
     wanted.sort();
-    let mut monitors = context
-        .watch
-        .seen
-        .values()
-        .filter_map(|seen| seen.monitor.as_ref());
-    let Some(monitor) = monitors.next() else {
-        return Err("pacemaker answers on no node".into());
+    let Some((_, monitor)) = context.watch.monitors().next() else {
+        return Err(SILENT.into());
     };
     let found = monitor.places(id, promoted);
     if found == wanted {
@@ -247,15 +241,11 @@ fn places(
 }
 
 fn failed_actions(watch: &Watch, wanted: bool) -> Result<(), String> {
-    let mut monitors = watch
-        .seen
-        .values()
-        .filter_map(|seen| seen.monitor.as_ref())
-        .peekable();
+    let mut monitors = watch.monitors().peekable();
     if monitors.peek().is_none() {
-        return Err("pacemaker answers on no node".into());
+        return Err(SILENT.into());
     }
-    let first = monitors.flat_map(|monitor| &monitor.failures).next();
+    let first = monitors.flat_map(|(_, monitor)| &monitor.failures).next();
     match (first, wanted) {
         (Some(failure), false) => Err(format!("{failure} has failed")),
         (None, true) => Err("no action has failed".into()),

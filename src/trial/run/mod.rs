@@ -147,7 +147,7 @@ pub fn run(world: &mut dyn World, course: &Course, said: Listener) -> Trial {
     let mut trial = course.blank();
     trial.accelerator = world.accelerator();
     trial.scale = world.scale();
-    let watch = Watch::new(course.machines(), course.replicated, world.macs());
+    let watch = Watch::new(course, world.macs());
     let mut running = Running {
         world,
         course,

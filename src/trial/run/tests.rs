@@ -1,6 +1,7 @@
 //! Whole trials on a fake cluster: sound ones pass, and each way to be wrong
 //! makes one fail.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,14 +9,18 @@ use super::fake::{Fake, Nature};
 use super::watch::Watch;
 use super::{Course, run};
 use crate::trial::audit::Verdict as Judged;
+use crate::trial::observe::Seen;
 use crate::trial::report::{Stretch, Trial, Verdict};
 use crate::trial::scenario::{Scenario, load, parse};
 use crate::trial::world::World;
 
+fn course(scenario: &Scenario) -> Course<'_> {
+    Course::new(scenario, "vip", "noble", 1, None)
+}
+
 fn tried(scenario: &Scenario, nature: Nature) -> (Trial, Fake) {
-    let course = Course::new(scenario, "vip", "noble", 1, None);
     let mut fake = Fake::new(nature);
-    let trial = run(&mut fake, &course, &mut |_| {});
+    let trial = run(&mut fake, &course(scenario), &mut |_| {});
     (trial, fake)
 }
 
@@ -59,8 +64,8 @@ fn a_sound_takeover_passes_and_is_measured() {
 #[test]
 fn a_machine_that_boots_is_not_waited_for() {
     let mut fake = Fake::new(Nature::default());
-    let machines = ["alpha", "beta"].map(String::from).to_vec();
-    let mut watch = Watch::new(machines, false, fake.macs());
+    let scenario = power_off();
+    let mut watch = Watch::new(&course(&scenario), fake.macs());
     watch.look(&mut fake).unwrap();
     assert_eq!(watch.seen.len(), 2);
     fake.booting = Some("beta".into());
@@ -68,6 +73,25 @@ fn a_machine_that_boots_is_not_waited_for() {
     watch.look(&mut fake).unwrap();
     assert_eq!(watch.seen.keys().collect::<Vec<_>>(), ["alpha"]);
     assert!(watch.stretches.is_empty(), "it is neither off nor frozen");
+}
+
+#[test]
+fn a_spare_machine_has_no_voice_before_it_joins() {
+    let seen = |nodes: &str| {
+        let text = format!(
+            "@@ boot\nb\n1.0\n@@ ip\n@@ mounts\n@@ drbd\n@@ quorum\n@@ monitor\n\
+             <pacemaker-result><nodes>{nodes}</nodes></pacemaker-result>\n@@ end\n"
+        );
+        Seen::parse(&text).unwrap()
+    };
+    let scenario = power_off();
+    let mut watch = Watch::new(&course(&scenario), BTreeMap::new());
+    let (alpha, gamma) = ("<node name=\"alpha\"/>", "<node name=\"gamma\"/>");
+    watch.seen.insert("gamma".into(), seen(gamma));
+    assert_eq!(watch.monitors().count(), 0);
+    let joined = seen(&format!("{alpha}{gamma}"));
+    watch.seen.insert("gamma".into(), joined);
+    assert_eq!(watch.monitors().count(), 1);
 }
 
 /// The trial fails, and says why.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::Course;
 use crate::trial::event::Anchor;
 use crate::trial::fact::{Probe, ProbeKind, Sighting, Single};
-use crate::trial::observe::{ASK, GLANCE, Seen};
+use crate::trial::observe::{ASK, GLANCE, Member, Monitor, Seen};
 use crate::trial::report::{Held, Stretch};
 use crate::trial::scenario::VIP;
 use crate::trial::world::{Power, Trouble, World};
@@ -25,6 +26,8 @@ const REST: u32 = 4;
 pub struct Watch {
     /// All machines, spare ones too.
     pub machines: Vec<String>,
+    /// Those that the cluster was formed of.
+    pub members: Vec<String>,
     pub replicated: bool,
     /// The last answer of each machine that answers.
     pub seen: BTreeMap<String, Seen>,
@@ -39,10 +42,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub fn new(machines: Vec<String>, replicated: bool, macs: BTreeMap<String, String>) -> Self {
+    pub fn new(course: &Course, macs: BTreeMap<String, String>) -> Self {
         Watch {
-            machines,
-            replicated,
+            machines: course.machines(),
+            members: course.members(),
+            replicated: course.replicated,
             macs,
             ..Self::default()
         }
@@ -208,10 +212,23 @@ impl Watch {
         })
     }
 
+    /// What pacemaker says, by node. A spare machine that has not joined, where
+    /// the packages have started a cluster of one, is none of its voices.
+    pub fn monitors(&self) -> impl Iterator<Item = (&str, &Monitor)> {
+        self.seen.iter().filter_map(|(node, seen)| {
+            let monitor = seen.monitor.as_ref()?;
+            let ours = |one: &Member| self.members.contains(&one.name);
+            monitor
+                .nodes
+                .iter()
+                .any(ours)
+                .then_some((node.as_str(), monitor))
+        })
+    }
+
     /// Fencings that any node has in its history as done.
     pub fn fenced(&self) -> BTreeSet<(String, String)> {
-        let monitors = self.seen.values().filter_map(|seen| seen.monitor.as_ref());
-        let fences = monitors.flat_map(|monitor| &monitor.fences);
+        let fences = self.monitors().flat_map(|(_, monitor)| &monitor.fences);
         fences
             .filter(|fence| fence.status == "success")
             .map(|fence| (fence.target.clone(), fence.completed.clone()))
