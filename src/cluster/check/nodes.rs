@@ -22,7 +22,10 @@ pub(super) fn check(draft: &Draft, refusals: &mut Refusals, notes: &mut Vec<Stri
     let settings = draft.settings;
     let members = &settings.members;
     if members.len() < 2 {
-        refusals.cluster(NODES, "names one node; write at least two");
+        refusals.cluster(
+            NODES,
+            "names one node; write at least two, or admit one with `ubuntu-ha token`",
+        );
     }
     names(members, refusals);
     addresses(members, refusals);

@@ -64,23 +64,37 @@ pub fn leave(host: &Host, force_stop: bool) -> Result<(), Failure> {
     files::restore(host, &mut journal)?;
     journal.point("the node is out of the cluster");
     let told = journal.is_done(OFF_THE_LIST);
+    let next = next(&others, journal.is_done(ONE_LEFT));
     journal.close()?;
     say("this node has left the cluster; its answers, disks and data are as they were");
     match (told, others.is_empty()) {
         (false, _) => say(&format!(
             "Next, on one of the remaining nodes: ubuntu-ha leave --node {me}"
         )),
-        (true, false) => say(&format!(
-            "Next, on each remaining node ({}): ubuntu-ha apply",
-            others.join(", ")
-        )),
+        (true, false) => say(&next),
         (true, true) => {}
     }
     Ok(())
 }
 
+/// What is to be done on the nodes that run. One that is left alone on the list
+/// has nothing to apply: a cluster of one node is not configured.
+fn next(running: &[String], alone: bool) -> String {
+    let nodes = running.join(", ");
+    match alone {
+        true => format!(
+            "Next, on {nodes}, for a node that joins: ubuntu-ha token NODE ADDRESS…; until one \
+             has, {nodes} serves alone, but would not after a reboot"
+        ),
+        false => format!("Next, on each remaining node ({nodes}): ubuntu-ha apply"),
+    }
+}
+
 /// A step of the journal.
 const OFF_THE_LIST: &str = "off the list";
+
+/// Another: the list has a single node now.
+const ONE_LEFT: &str = "one node is left";
 
 fn online_others(live: &Live, me: &str) -> Vec<String> {
     let others = live
@@ -126,6 +140,9 @@ fn depart(
     drain(host, me)?;
     journal.point("leaving the list of nodes");
     let lists = lists(host, me)?;
+    if lists.nodes.len() == 1 {
+        journal.done(ONE_LEFT)?;
+    }
     if lists.nodes.is_empty() {
         // The last one: there is nobody to tell.
         return Ok(());
@@ -184,10 +201,26 @@ pub fn remove(host: &Host, node: &str) -> Result<(), Failure> {
         let args = ["--force", "--remove", node];
         host.must("crm_node", &args, FORGETTING.max(PATIENCE))?;
     }
-    let nodes = online_others(&live, "");
-    say(&format!(
-        "{node} is off the list of nodes. Next, on each node ({}): ubuntu-ha apply",
-        nodes.join(", ")
-    ));
+    let running = online_others(&live, "");
+    let next = next(&running, lists.nodes.len() == 1);
+    say(&format!("{node} is off the list of nodes. {next}"));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next;
+
+    #[test]
+    fn a_node_left_alone_is_not_told_to_apply() {
+        let running = ["alpha".to_string()];
+        assert!(
+            next(&running, true)
+                .starts_with("Next, on alpha, for a node that joins: ubuntu-ha token")
+        );
+        assert_eq!(
+            next(&running, false),
+            "Next, on each remaining node (alpha): ubuntu-ha apply"
+        );
+    }
 }

@@ -325,7 +325,7 @@ fn complete(
             absent.name
         ),
         format!(
-            "start it first, or take it off the list with `ubuntu-ha leave {}`",
+            "start it first, or take it off the list with `ubuntu-ha leave --node {}`",
             absent.name
         ),
     ))

@@ -212,11 +212,15 @@ impl Running<'_, '_> {
         }
     }
 
-    /// A member admits the node; the node joins with the token it gave.
+    /// A member admits the node, the others take the longer list over, as the
+    /// member asks them to; the node joins with the token it gave.
     fn join(&mut self, node: &str) -> Result<(), Stopped> {
-        let member = (self.course.members().into_iter())
-            .find(|one| one != node && self.watch.seen.contains_key(one))
-            .ok_or_else(|| Stopped::Role(vec!["no member answers".into()]))?;
+        let members: Vec<String> = (self.course.members().into_iter())
+            .filter(|one| one != node && self.watch.seen.contains_key(one))
+            .collect();
+        let [member, ..] = members.as_slice() else {
+            return Err(Stopped::Role(vec!["no member answers".into()]));
+        };
         let failed = |what: &str, done: &Output| {
             Stopped::Role(vec![format!(
                 "{what} ended with {}: {}",
@@ -238,17 +242,28 @@ impl Running<'_, '_> {
             Some(address) => format!(" --ipmi {address}"),
             None => String::new(),
         };
-        let shell = format!("ubuntu-ha token {node} {mine}{ipmi}");
-        let done = self.world.run(&member, &shell, "", COMMAND).map_err(told)?;
-        if done.status != 0 {
-            return Err(failed("`ubuntu-ha token`", &done));
+        let shell = format!(
+            "if [ $(uname -n) = {member} ]; then ubuntu-ha token {node} {mine}{ipmi}; else \
+             tries=0; until grep -qw {node} /etc/corosync/corosync.conf; do \
+             tries=$((tries + 1)); [ $tries -le 100 ] || exit 1; sleep 2; ubuntu-ha apply; done; fi"
+        );
+        let mut printed = String::new();
+        for answer in self.world.ask(&members, &shell, COMMAND) {
+            let done = answer.output.map_err(told)?;
+            let admits = answer.node == *member;
+            match done.status {
+                0 if admits => printed = done.stdout,
+                0 => {}
+                _ if admits => return Err(failed("`ubuntu-ha token`", &done)),
+                _ => {
+                    return Err(failed(
+                        &format!("`ubuntu-ha apply` on {}", answer.node),
+                        &done,
+                    ));
+                }
+            }
         }
-        let token = done
-            .stdout
-            .split_whitespace()
-            .last()
-            .unwrap_or_default()
-            .to_string();
+        let token = printed.split_whitespace().last().unwrap_or_default();
         let done = self
             .world
             .run(node, "ubuntu-ha join -", &format!("{token}\n"), COMMAND);
