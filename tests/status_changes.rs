@@ -239,7 +239,7 @@ fn a_node_leaves_and_the_others_are_told() {
     let told = host.run(&["leave"]).expect(0).stderr;
     is_out(&host);
     assert!(
-        told.contains("each remaining node (beta): ubuntu-ha apply"),
+        told.contains("on beta, for a node that joins: ubuntu-ha token"),
         "{told}"
     );
     let told = host.calls_of("crm_attribute --type crm_config").join("\n");
@@ -292,7 +292,11 @@ fn a_node_that_is_off_is_taken_off_the_list_by_another() {
     let told = host.run(&["leave", "--node", "beta"]).expect(1).stderr;
     assert!(told.contains("run `ubuntu-ha leave` on beta"), "{told}");
     host.peer("beta", false);
-    host.run(&["leave", "--node", "beta"]).expect(0);
+    let told = host.run(&["leave", "--node", "beta"]).expect(0).stderr;
+    assert!(
+        told.contains("beta is off the list of nodes. Next, on alpha, for a node that joins"),
+        "{told}"
+    );
     assert!(cib(&host).contains("removed beta"));
     assert_eq!(host.calls_of("crm_node --force --remove beta").len(), 1);
     host.run(&["leave", "--node", "gamma"]).expect(2);
