@@ -55,7 +55,8 @@ pub fn dependency_changes(old: &Paragraph, new: &Paragraph) -> Vec<String> {
     .collect()
 }
 
-fn relations(value: Option<&str>) -> Vec<&str> {
+/// The relations of a field (policy 7.1).
+pub(super) fn relations(value: Option<&str>) -> Vec<&str> {
     value
         .unwrap_or_default()
         .split(',')

@@ -12,6 +12,7 @@ use debcrate::{Paragraph, Release, packages_paragraph, suite_files};
 
 use super::Built;
 use super::batch::Batch;
+use super::previous::relations;
 use super::product::Product;
 use super::sign::Key;
 use crate::atomic;
@@ -103,9 +104,8 @@ impl Shelf {
                     |entry: &Paragraph| entry.get("Package") == Some(name) && self.in_pool(entry);
                 products.iter().any(built) || self.known(product.suite).iter().any(known)
             };
-            let relations = product.control.get("Depends").unwrap_or_default();
-            for name in relations
-                .split(',')
+            for name in relations(product.control.get("Depends"))
+                .into_iter()
                 .filter_map(|relation| relation.split_whitespace().next())
                 .filter(|name| own.contains_key(*name) && !held(name))
             {
