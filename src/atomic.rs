@@ -74,7 +74,8 @@ pub fn create_dir_all(path: &Path, mode: u32) -> Result<(), Error> {
     if path.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = path.parent() {
+    // The parent of a single relative name is the empty path.
+    if let Some(parent) = path.parent().filter(|one| !one.as_os_str().is_empty()) {
         create_dir_all(parent, mode)?;
     }
     match DirBuilder::new().mode(mode).create(path) {

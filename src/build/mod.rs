@@ -31,6 +31,7 @@ use product::Workshop;
 
 pub use answers::{Answers, answers, validate};
 pub use gather::{Surroundings, context, find, load, suites};
+pub(crate) use previous::relations;
 
 /// What to build, from what, into where.
 #[derive(Debug)]

@@ -56,7 +56,7 @@ pub fn dependency_changes(old: &Paragraph, new: &Paragraph) -> Vec<String> {
 }
 
 /// The relations of a field (policy 7.1).
-pub(super) fn relations(value: Option<&str>) -> Vec<&str> {
+pub fn relations(value: Option<&str>) -> Vec<&str> {
     value
         .unwrap_or_default()
         .split(',')

@@ -12,6 +12,7 @@ mod image;
 mod new;
 mod plan;
 mod progress;
+mod report;
 mod test;
 
 use std::ffi::OsString;
@@ -43,6 +44,7 @@ enum Command {
     Schema(docs::SchemaArgs),
     New(new::Args),
     Test(test::Args),
+    Report(report::Args),
     Export(export::Args),
     Image(image::Args),
     Man(docs::ManArgs),
@@ -67,6 +69,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema(args) => docs::schema(&args),
         Command::New(args) => new::run(&args, &recipes),
         Command::Test(args) => test::run(&args, &recipes),
+        Command::Report(args) => report::run(&args),
         Command::Export(args) => export::run(&args, &recipes),
         Command::Image(args) => image::run(&args),
         Command::Man(args) => docs::man(&args, &Cli::command()),

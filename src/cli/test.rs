@@ -1,7 +1,7 @@
 //! `hapkg test`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -40,6 +40,9 @@ pub struct Args {
     /// Only the I-th of N parts of equal duration, for a fleet of machines.
     #[arg(long, value_name = "I/N", value_parser = select::partition)]
     partition: Option<(usize, usize)>,
+    /// A report.json that tells how long trials take; the same for all parts.
+    #[arg(long, value_name = "FILE", requires = "partition")]
+    durations: Option<PathBuf>,
     /// Run each scenario this often, whatever it says itself.
     #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u16).range(1..))]
     repeat: Option<u16>,
@@ -63,6 +66,10 @@ pub struct Args {
     /// Directory that holds the scenarios.
     #[arg(long, value_name = "DIR", default_value = "vm-tests")]
     scenarios: PathBuf,
+    /// Go on with the report in --report: what passed there with the same packages, image,
+    /// scenario and accelerator is not run again, and nothing of it is lost.
+    #[arg(long, conflicts_with_all = ["keep", "shell", "list"])]
+    resume: bool,
     /// Boot and form every cluster anew instead of forking a template.
     #[arg(long)]
     no_snapshot: bool,
@@ -100,8 +107,10 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
     };
     let mut chosen = select::choose(&scenarios, &profiles, &wanted).map_err(Failure::usage)?;
     if let Some(part) = args.partition {
-        let earlier = std::fs::read_to_string(args.report.join("report.json"));
-        let known = select::durations(&earlier.unwrap_or_default());
+        let known = match &args.durations {
+            Some(file) => durations(file)?,
+            None => BTreeMap::new(),
+        };
         chosen = select::share(chosen, part, &known);
     }
     if args.list {
@@ -121,11 +130,40 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
         dist: args.dist.clone(),
         cold: args.no_snapshot,
     };
+    let earlier = match args.resume {
+        true => earlier(&args.report)?,
+        false => None,
+    };
     let lab = Lab::new(sources, build::context(recipes)?).map_err(failed)?;
     if args.shell {
         return shell_only(&lab, &chosen, &profiles);
     }
-    all(args, &lab, &chosen, &profiles)
+    all(args, &lab, &chosen, &profiles, earlier)
+}
+
+/// How long trials took, by `ROLE/SUITE/NAME`.
+fn durations(file: &Path) -> Result<BTreeMap<String, Duration>, Failure> {
+    let wrong = |why: String| {
+        let file = file.display();
+        Failure::usage(format!(
+            "--durations: {file}: {why}; name the report.json of an earlier run"
+        ))
+    };
+    let text = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+    select::durations(&text).map_err(wrong)
+}
+
+/// The report that a run goes on with.
+fn earlier(directory: &Path) -> Result<Option<Report>, Failure> {
+    let mut report = report::read(directory).map_err(|why| {
+        Failure::usage(format!(
+            "--resume: {why}; leave --resume out, or name another directory by --report"
+        ))
+    })?;
+    for trial in report.iter_mut().flat_map(|report| &mut report.trials) {
+        trial.kept = true;
+    }
+    Ok(report)
 }
 
 fn failed(trouble: Trouble) -> Failure {
@@ -163,7 +201,17 @@ fn all(
     lab: &Lab,
     chosen: &[Chosen],
     profiles: &BTreeMap<String, Profile>,
+    earlier: Option<Report>,
 ) -> Result<(), Failure> {
+    let passed: BTreeSet<(String, u16, &str)> = (earlier.iter())
+        .flat_map(|report| &report.trials)
+        .filter(|trial| trial.verdict == Verdict::Passed)
+        .map(|trial| (trial.path(), trial.repeat, trial.fingerprint.as_str()))
+        .collect();
+    let whole = |report: &Report| match &earlier {
+        Some(earlier) => report::join(vec![earlier.clone(), report.clone()]),
+        None => report.clone(),
+    };
     let work: Vec<(&Chosen, u16)> = (chosen.iter())
         .flat_map(|one| (1..=one.repeat).map(move |repeat| (one, repeat)))
         .collect();
@@ -187,7 +235,13 @@ fn all(
                 return;
             };
             let number = (index + 1, work.len());
-            let (trial, stage) = trial(lab, one, *repeat, profiles, number, screen.progress());
+            let known = |fingerprint: &str| passed.contains(&(one.path(), *repeat, fingerprint));
+            let one = (*one, *repeat);
+            let done = trial(lab, one, profiles, number, screen.progress(), &known);
+            let Some((trial, stage)) = done else {
+                screen.print(&format!("kept        {}", named(one)));
+                continue;
+            };
             screen.print(&report::line(&trial));
             let ends = args.fail_fast && trial.verdict != Verdict::Passed;
             let mut running = locked(&running);
@@ -196,7 +250,7 @@ fn all(
             if args.keep && (ends || number.0 == number.1) {
                 running.last = stage;
             }
-            if let Err(error) = report::write(&running.report, &args.report) {
+            if let Err(error) = report::write(&whole(&running.report), &args.report) {
                 running.failure = Some(error.into());
             }
             if ends || running.failure.is_some() {
@@ -217,11 +271,28 @@ fn all(
     if let Some(failure) = failure {
         return Err(failure);
     }
-    let page = args.report.join("index.html");
+    let report = whole(&report);
+    conclude(&report, &args.report, last)
+}
+
+/// `vip/noble/power-off #2`.
+fn named((one, repeat): (&Chosen, u16)) -> String {
+    match repeat {
+        1 => one.path(),
+        _ => format!("{} #{repeat}", one.path()),
+    }
+}
+
+/// Says how it all ended, and that as exit status.
+pub(super) fn conclude(
+    report: &Report,
+    directory: &Path,
+    last: Option<Stage>,
+) -> Result<(), Failure> {
     print(&format!(
         "{}\n{}\n",
-        report::summary(&report).trim_end(),
-        page.display()
+        report::summary(report).trim_end(),
+        directory.join("index.html").display()
     ))?;
     if let Some(stage) = last {
         shells(stage)?;
@@ -242,14 +313,16 @@ fn all(
     }
 }
 
+/// Runs a trial; `None` where its fingerprint is `known`.
 fn trial(
     lab: &Lab,
-    one: &Chosen,
-    repeat: u16,
+    (one, repeat): (&Chosen, u16),
     profiles: &BTreeMap<String, Profile>,
     (number, total): (usize, usize),
     progress: Progress,
-) -> (Trial, Option<Stage>) {
+    known: &dyn Fn(&str) -> bool,
+) -> Option<(Trial, Option<Stage>)> {
+    let began = now();
     let course = Course::new(
         one.scenario,
         one.role,
@@ -273,19 +346,37 @@ fn trial(
         steps: &say,
         tools: &|text| progress.say(&format!("[{number}/{total}] {path}: {text}")),
     };
-    let mut stage = match lab.stage(&course, one.suite, heard) {
-        Ok(stage) => stage,
-        Err(Trouble::Environment(why)) => return (course.not_tried(why), None),
-        Err(Trouble::Guest(why)) => {
-            let mut trial = course.not_tried(why);
-            trial.verdict = Verdict::Failed;
-            return (trial, None);
-        }
+    let not_tried = |trouble: Trouble| {
+        let verdict = match trouble {
+            Trouble::Environment(_) => Verdict::Environment,
+            Trouble::Guest(_) => Verdict::Failed,
+        };
+        let mut trial = course.not_tried(trouble.text().into());
+        trial.verdict = verdict;
+        trial.began.clone_from(&began);
+        trial
     };
-    let mut trial = run::run(&mut stage.machines, &course, &mut |text| say(text));
-    trial.cold = stage.cold;
-    trial.start = stage.took;
-    (trial, Some(stage))
+    let ground = match lab.ground(&course, one.suite, heard) {
+        Ok(ground) => ground,
+        Err(trouble) => return Some((not_tried(trouble), None)),
+    };
+    let fingerprint = ground.fingerprint(&course);
+    if known(&fingerprint) {
+        return None;
+    }
+    let (mut trial, stage) = match lab.stage(&course, &ground, heard) {
+        Ok(mut stage) => {
+            let mut trial = run::run(&mut stage.machines, &course, &mut |text| say(text));
+            trial.cold = stage.cold;
+            trial.start = stage.took;
+            (trial, Some(stage))
+        }
+        Err(trouble) => (not_tried(trouble), None),
+    };
+    trial.began = began;
+    trial.fingerprint = fingerprint;
+    trial.packages = ground.packages().to_vec();
+    Some((trial, stage))
 }
 
 fn shell_only(
@@ -309,7 +400,8 @@ fn shell_only(
         steps: &say,
         tools: &say,
     };
-    let stage = lab.stage(&course, one.suite, heard).map_err(failed)?;
+    let ground = lab.ground(&course, one.suite, heard).map_err(failed)?;
+    let stage = lab.stage(&course, &ground, heard).map_err(failed)?;
     drop(progress);
     shells(stage)
 }

@@ -6,7 +6,7 @@ mod read;
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::fact::Line;
 
@@ -14,9 +14,10 @@ pub use placed::{Anchor, journal};
 pub use read::read;
 
 /// Something that happened, for the timeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Since the scenario began, by the driver's clock.
+    #[serde(with = "crate::trial::report::millis")]
     pub at: Duration,
     /// The node that tells of it; none for what the driver did.
     pub node: Option<String>,
@@ -24,7 +25,7 @@ pub struct Event {
     pub text: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The driver's own: a fault, an act, the end of one.

@@ -172,21 +172,25 @@ pub fn partition(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
-/// How long trials took in an earlier report, by `ROLE/SUITE/NAME`; empty
-/// where the report cannot be read.
-pub fn durations(report: &str) -> BTreeMap<String, Duration> {
-    let Ok(report) = serde_json::from_str::<Value>(report) else {
-        return BTreeMap::new();
-    };
+/// How long trials took in an earlier report, by `ROLE/SUITE/NAME`; the longest
+/// of each. Of the report only that is read, so that one of another release
+/// does.
+///
+/// # Errors
+/// It is no report, in words.
+pub fn durations(report: &str) -> Result<BTreeMap<String, Duration>, String> {
+    let report: Value =
+        serde_json::from_str(report).map_err(|e| format!("this is no JSON: {e}"))?;
+    let trials = report["trials"].as_array().ok_or("it has no trials")?;
     let mut longest: BTreeMap<String, Duration> = BTreeMap::new();
-    for trial in report["trials"].as_array().into_iter().flatten() {
+    for trial in trials {
         let word = |name: &str| trial[name].as_str().unwrap_or_default();
         let path = format!("{}/{}/{}", word("role"), word("suite"), word("scenario"));
         let took = trial["start"].as_u64().unwrap_or(0) + trial["length"].as_u64().unwrap_or(0);
         let entry = longest.entry(path).or_default();
         *entry = (*entry).max(Duration::from_millis(took));
     }
-    longest
+    Ok(longest)
 }
 
 /// Until a trial has been run once, this long for each step.
@@ -358,7 +362,10 @@ mod tests {
     fn an_earlier_report_tells_how_long_it_took() {
         let text = "{\"trials\": [{\"role\": \"vip\", \"suite\": \"noble\", \"scenario\": \"x\", \
                     \"start\": 1000, \"length\": 2000}]}";
-        assert_eq!(durations(text)["vip/noble/x"], Duration::from_secs(3));
-        assert!(durations("no json").is_empty());
+        let known = durations(text).unwrap();
+        assert_eq!(known["vip/noble/x"], Duration::from_secs(3));
+        for wrong in ["no json", "{}"] {
+            assert!(durations(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -26,7 +26,7 @@ for i in $(seq 300); do
     esac
 done";
 
-pub use lab::{Heard, Lab, Sources, Stage, has_packages};
+pub use lab::{Ground, Heard, Lab, Sources, Stage, has_packages};
 pub use machines::Machines;
 
 /// Whether a machine runs.

@@ -12,7 +12,7 @@ mod single;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::fact::{Facts, Single};
 
@@ -33,7 +33,7 @@ pub const NAMES: [&str; 10] = [
 ];
 
 /// How an audit ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     Held,
@@ -45,9 +45,9 @@ pub enum Verdict {
 }
 
 /// One audit and what it saw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
-    pub name: &'static str,
+    pub name: String,
     pub verdict: Verdict,
     /// What speaks against it, in plain words.
     pub evidence: Vec<String>,
@@ -83,7 +83,7 @@ pub fn judge(facts: &Facts, allow: &BTreeMap<String, String>) -> Vec<Audit> {
             },
         };
         Audit {
-            name,
+            name: name.into(),
             verdict,
             evidence,
         }
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn every_audit_has_a_name_and_a_meaning() {
         let judged = judge(&Facts::default(), &BTreeMap::new());
-        let names: Vec<&str> = judged.iter().map(|audit| audit.name).collect();
+        let names: Vec<&str> = judged.iter().map(|audit| audit.name.as_str()).collect();
         assert_eq!(names, NAMES);
         assert!(NAMES.iter().all(|name| !meaning(name).is_empty()));
     }
@@ -125,7 +125,7 @@ mod tests {
         let judged = judge(&Facts::default(), &BTreeMap::new());
         let held: Vec<&str> = (judged.iter())
             .filter(|audit| audit.verdict == Verdict::Held)
-            .map(|audit| audit.name)
+            .map(|audit| audit.name.as_str())
             .collect();
         assert!(held.is_empty(), "{held:?}");
     }

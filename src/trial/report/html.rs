@@ -324,7 +324,7 @@ fn audits(body: &mut String, trial: &Trial) {
         let _ = write!(
             body,
             "<li class=\"{class}\"><span class=\"sign\">{sign}</span> {}",
-            escape(meaning(audit.name))
+            escape(meaning(&audit.name))
         );
         if let Some(reason) = reason {
             let _ = write!(

@@ -1,13 +1,14 @@
-//! The report for other programs. Times are milliseconds; fields are added,
-//! not changed.
-
-use std::time::Duration;
+//! The report for other programs, and for a later run that goes on with it.
+//! Times are milliseconds; fields are added, not changed.
 
 use serde_json::{Value, json};
 
-use super::model::{Report, Trial};
+use super::millis::whole;
+use super::model::Report;
 
-/// `report.json`.
+const VERSION: u64 = 1;
+
+/// `report.json`: the report, and the figures over repeats as `results`.
 pub fn json(report: &Report) -> String {
     let groups: Vec<Value> = (report.groups().iter())
         .map(|group| {
@@ -20,76 +21,41 @@ pub fn json(report: &Report) -> String {
                 "verdict": group.verdict(),
                 "repeats": group.trials.len(),
                 "outage": group.outages().map(|figures| json!({
-                    "p50": ms(figures.p50),
-                    "p95": ms(figures.p95),
-                    "max": ms(figures.max),
-                    "all": figures.all.iter().map(|one| ms(*one)).collect::<Vec<_>>(),
+                    "p50": whole(figures.p50),
+                    "p95": whole(figures.p95),
+                    "max": whole(figures.max),
+                    "all": figures.all.iter().map(|one| whole(*one)).collect::<Vec<_>>(),
                 })),
-                "floor": group.floor().map(ms),
+                "floor": group.floor().map(whole),
                 "lost": group.lost(),
             })
         })
         .collect();
     let all = json!({
-        "version": 1,
+        "version": VERSION,
         "began": report.began,
         "host": report.host,
-        "wall": ms(report.wall),
+        "wall": whole(report.wall),
         "conditions": report.conditions(),
         "results": groups,
-        "trials": report.trials.iter().map(trial).collect::<Vec<_>>(),
+        "trials": report.trials,
     });
     format!("{all:#}\n")
 }
 
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn trial(trial: &Trial) -> Value {
-    json!({
-        "scenario": trial.scenario,
-        "role": trial.role,
-        "suite": trial.suite,
-        "repeat": trial.repeat,
-        "verdict": trial.verdict,
-        "why": trial.why,
-        "cold": trial.cold,
-        "start": ms(trial.start),
-        "served": trial.served.map(ms),
-        "length": ms(trial.length),
-        "accelerator": trial.accelerator,
-        "scale": trial.scale,
-        "stubs": trial.stubs,
-        "nodes": trial.nodes,
-        "steps": trial.steps.iter().map(|step| json!({
-            "line": step.line,
-            "text": step.text,
-            "from": ms(step.from),
-            "to": ms(step.to),
-            "stopped": step.stopped,
-        })).collect::<Vec<_>>(),
-        "events": trial.events.iter().map(|event| json!({
-            "at": ms(event.at),
-            "node": event.node,
-            "kind": event.kind,
-            "text": event.text,
-        })).collect::<Vec<_>>(),
-        "outages": trial.outages.iter().map(|outage| json!({
-            "kind": outage.kind,
-            "from": ms(outage.from),
-            "length": ms(outage.length),
-            "open": outage.open,
-        })).collect::<Vec<_>>(),
-        "floor": trial.floor.map(|floor| json!({
-            "token": ms(floor.token),
-            "consensus": ms(floor.consensus),
-            "fence": ms(floor.fence),
-            "start": ms(floor.start),
-        })),
-        "records": trial.records,
-        "audits": trial.audits,
-    })
+/// Reads what [`json`] wrote.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn read(text: &str) -> Result<Report, String> {
+    let value: Value = serde_json::from_str(text).map_err(|e| format!("this is no JSON: {e}"))?;
+    match value["version"].as_u64() {
+        Some(VERSION) => {}
+        Some(other) => return Err(format!("it is of version {other}, not {VERSION}")),
+        None => return Err("it is no report of hapkg test".into()),
+    }
+    serde_json::from_value(value)
+        .map_err(|e| format!("another release of hapkg has written it: {e}"))
 }
 
 #[cfg(test)]
@@ -110,5 +76,28 @@ mod tests {
             value["trials"][0]["steps"][0]["text"],
             "cut the power of alpha"
         );
+    }
+
+    #[test]
+    fn what_was_written_reads_back() {
+        let report = sample::report();
+        let text = json(&report);
+        let again = read(&text).unwrap();
+        assert_eq!(json(&again), text);
+        assert_eq!(again.trials[0].spans, report.trials[0].spans);
+        assert_eq!(again.trials[0].audits, report.trials[0].audits);
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused_in_words() {
+        for (text, part) in [
+            ("", "no JSON"),
+            ("{}", "no report"),
+            ("{\"version\": 9}", "version 9"),
+            ("{\"version\": 1, \"trials\": [{}]}", "another release"),
+        ] {
+            let why = read(text).unwrap_err();
+            assert!(why.contains(part), "{why}");
+        }
     }
 }

@@ -99,7 +99,7 @@ fn out(trial: &Trial) -> String {
             Judged::Allowed(_) => "allowed to break",
             Judged::Absent => continue,
         };
-        text.push_str(&format!("{word}: {}\n", meaning(audit.name)));
+        text.push_str(&format!("{word}: {}\n", meaning(&audit.name)));
     }
     text
 }

@@ -2,8 +2,10 @@
 //! programs, and a page for people.
 
 mod html;
+mod join;
 mod json;
 mod junit;
+pub(in crate::trial) mod millis;
 mod model;
 mod outage;
 mod summary;
@@ -13,12 +15,27 @@ use std::path::{Path, PathBuf};
 
 use crate::atomic;
 
+pub use join::join;
 pub use model::{
-    Attachment, Floor, Group, Held, RecordCount, Report, Span, StepDone, Stopped, Stretch, Trial,
-    Verdict,
+    Attachment, Floor, Group, Held, Package, RecordCount, Report, Span, StepDone, Stopped, Stretch,
+    Trial, Verdict,
 };
 pub use outage::{Figures, Outage, longest, outages, spans};
 pub use summary::{line, summary};
+
+/// Reads `report.json` of `directory`; `None` where there is none.
+///
+/// # Errors
+/// It cannot be read or is no report, in words.
+pub fn read(directory: &Path) -> Result<Option<Report>, String> {
+    let path = directory.join("report.json");
+    let told = |why: String| format!("{}: {why}", path.display());
+    match std::fs::read_to_string(&path) {
+        Ok(text) => json::read(&text).map(Some).map_err(told),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(told(error.to_string())),
+    }
+}
 
 /// Writes `report.json`, `junit.xml` and `index.html` into `directory`, each
 /// whole or not at all.

@@ -1,29 +1,32 @@
 //! What a report is made of.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::millis;
 use super::outage::{Figures, Outage};
 use crate::trial::audit::Audit;
 use crate::trial::event::Event;
 use crate::trial::fact::ProbeKind;
 
 /// A run of trials.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Report {
     /// When it began, RFC 3339.
     pub began: String,
     /// In words: processors, memory.
     pub host: String,
     /// From start to end, images and templates included.
+    #[serde(with = "millis")]
     pub wall: Duration,
     /// In the order they ended.
     pub trials: Vec<Trial>,
 }
 
 /// How a trial ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     Passed,
@@ -46,7 +49,7 @@ impl Verdict {
 
 /// One scenario, run once for one role on one suite. Times without another
 /// word are since its first step began, by the driver's clock.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Trial {
     pub scenario: String,
     pub summary: String,
@@ -54,17 +57,29 @@ pub struct Trial {
     pub suite: String,
     /// Counted from 1.
     pub repeat: u16,
+    /// When it began, RFC 3339.
+    pub began: String,
+    /// Over all that it was made of but hapkg itself: packages, image, answers,
+    /// scenario, accelerator.
+    pub fingerprint: String,
+    /// It was in the report already that this run goes on with.
+    pub kept: bool,
+    /// Those of ours that the role consists of.
+    pub packages: Vec<Package>,
     pub verdict: Verdict,
     /// Why it did not pass, in plain words.
     pub why: Vec<String>,
     /// Booted and formed for this trial, not forked from a template.
     pub cold: bool,
     /// Until the first step: boot or fork.
+    #[serde(with = "millis")]
     pub start: Duration,
     /// From then on, until every node answered with quorum, and the address;
     /// `None` where that was not seen.
+    #[serde(with = "millis::option")]
     pub served: Option<Duration>,
     /// Of the steps and audits.
+    #[serde(with = "millis")]
     pub length: Duration,
     /// `TCG`, `KVM`, …
     pub accelerator: String,
@@ -86,20 +101,30 @@ pub struct Trial {
     pub attachments: Vec<Attachment>,
 }
 
+/// A package of ours, as the repository's index has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    pub sha256: String,
+}
+
 /// A step that was taken, or stopped at.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StepDone {
     pub line: usize,
     pub text: String,
     pub note: Option<String>,
+    #[serde(with = "millis")]
     pub from: Duration,
+    #[serde(with = "millis")]
     pub to: Duration,
     /// What stopped it.
     pub stopped: Option<Stopped>,
 }
 
 /// Why a step was the last one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "by", content = "why")]
 pub enum Stopped {
     /// What was expected does not hold.
@@ -108,24 +133,28 @@ pub enum Stopped {
 }
 
 /// A stretch of time in which all probes of a kind fared alike.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     pub kind: ProbeKind,
+    #[serde(with = "millis")]
     pub from: Duration,
+    #[serde(with = "millis")]
     pub to: Duration,
     pub good: bool,
 }
 
 /// A node and something that was so for a while.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     pub node: String,
     pub what: Stretch,
+    #[serde(with = "millis")]
     pub from: Duration,
+    #[serde(with = "millis")]
     pub to: Duration,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stretch {
     /// It answered for the address.
@@ -135,13 +164,17 @@ pub enum Stretch {
 }
 
 /// What no configuration of this cluster can do faster: the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Floor {
+    #[serde(with = "millis")]
     pub token: Duration,
+    #[serde(with = "millis")]
     pub consensus: Duration,
     /// As long as the fence device took, nothing where none is asked.
+    #[serde(with = "millis")]
     pub fence: Duration,
     /// As long as the agents took to start.
+    #[serde(with = "millis")]
     pub start: Duration,
 }
 
@@ -161,7 +194,7 @@ impl Floor {
 }
 
 /// Records of the acknowledged-write client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordCount {
     pub acknowledged: usize,
     pub stored: usize,
@@ -169,7 +202,7 @@ pub struct RecordCount {
 }
 
 /// A log.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Attachment {
     /// `alpha: journal`.
     pub name: String,
@@ -292,6 +325,8 @@ impl Report {
         let mut stubs: Vec<&String> = self.trials.iter().flat_map(|t| &t.stubs).collect();
         stubs.sort();
         stubs.dedup();
+        lines.extend(self.kept());
+        lines.extend(self.mixed());
         for stub in stubs {
             lines.push(format!(
                 "{stub} was a stub: no archive has the software, so that the agents were tried \
@@ -299,5 +334,32 @@ impl Report {
             ));
         }
         lines
+    }
+    /// How many trials this run did not make.
+    fn kept(&self) -> Option<String> {
+        let began = self.trials.iter().filter(|trial| trial.kept);
+        let first = began.clone().map(|trial| trial.began.as_str()).min()?;
+        Some(format!(
+            "{} of {} trials are of earlier runs, the first of {first}",
+            began.count(),
+            self.trials.len()
+        ))
+    }
+
+    /// The packages that came from more than one build.
+    fn mixed(&self) -> Vec<String> {
+        let mut builds: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+        for trial in &self.trials {
+            for package in &trial.packages {
+                let of = builds.entry((&package.name, &trial.suite)).or_default();
+                of.insert(&package.sha256);
+            }
+        }
+        let several = builds.into_iter().filter(|(_, of)| of.len() > 1);
+        several
+            .map(|((name, suite), of)| {
+                format!("{name} on {suite} was of {} different builds", of.len())
+            })
+            .collect()
     }
 }

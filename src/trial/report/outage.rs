@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::millis;
 use super::model::Span;
 use crate::trial::fact::{Probe, ProbeKind};
 
 /// A time in which the client had no good answer: from the last good one
 /// before to the first good one after.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outage {
     pub kind: ProbeKind,
+    #[serde(with = "millis")]
     pub from: Duration,
+    #[serde(with = "millis")]
     pub length: Duration,
     /// It had not ended when the trial did.
     pub open: bool,
@@ -104,11 +107,14 @@ pub fn longest(outages: &[Outage]) -> Option<&Outage> {
 }
 
 /// p50, p95 and the largest, by the nearest rank.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
     pub count: usize,
+    #[serde(with = "millis")]
     pub p50: Duration,
+    #[serde(with = "millis")]
     pub p95: Duration,
+    #[serde(with = "millis")]
     pub max: Duration,
     /// Sorted.
     pub all: Vec<Duration>,

@@ -32,13 +32,13 @@ fn step(line: usize, text: &str, from: u64, to: u64) -> StepDone {
 }
 
 fn audits() -> Vec<Audit> {
-    let held = |name| Audit {
-        name,
+    let held = |name: &str| Audit {
+        name: name.into(),
         verdict: Judged::Held,
         evidence: Vec::new(),
     };
-    let absent = |name| Audit {
-        name,
+    let absent = |name: &str| Audit {
+        name: name.into(),
         verdict: Judged::Absent,
         evidence: Vec::new(),
     };
@@ -75,6 +75,14 @@ pub fn power_off(repeat: u16, outage: u64) -> Trial {
         role: "vip".into(),
         suite: "resolute".into(),
         repeat,
+        began: format!("2026-11-05T09:3{}:00Z", repeat % 10),
+        fingerprint: format!("{repeat:016x}"),
+        kept: false,
+        packages: vec![Package {
+            name: "ubuntu-ha-vip".into(),
+            version: "1.0~ubuntu26.04.1".into(),
+            sha256: "0f".repeat(32),
+        }],
         verdict: Verdict::Passed,
         why: Vec::new(),
         cold: false,

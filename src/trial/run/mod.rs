@@ -94,6 +94,10 @@ impl<'a> Course<'a> {
             role: self.role.into(),
             suite: self.suite.into(),
             repeat: self.repeat,
+            began: String::new(),
+            fingerprint: String::new(),
+            kept: false,
+            packages: Vec::new(),
             verdict: Verdict::Environment,
             why: Vec::new(),
             cold: false,
@@ -192,7 +196,7 @@ pub fn run(world: &mut dyn World, course: &Course, said: Listener) -> Trial {
             .filter(|one| one.verdict == audit::Verdict::Broken);
         let reasons: Vec<String> = broken
             .flat_map(|one| match one.evidence.as_slice() {
-                [] => vec![audit::meaning(one.name).to_string()],
+                [] => vec![audit::meaning(&one.name).to_string()],
                 evidence => evidence.to_vec(),
             })
             .collect();

@@ -12,12 +12,14 @@ use sha2::{Digest, Sha256};
 use super::answers::{self, Addresses};
 use super::machines::{Machines, RECORDS};
 use super::memo::Memo;
+use super::repository::{self, Repository};
 use super::wires::{CARDS, Wires};
-use super::{Trouble, packages, repository};
+use super::{Trouble, packages};
 use crate::build::{self, Answers, Surroundings};
 use crate::recipe::model::Recipe;
 use crate::recipe::suite::Suite;
 use crate::render::installer;
+use crate::trial::report::Package;
 use crate::trial::run::Course;
 use crate::trial::scenario::{Fencing, FormedBy, NODE_NAMES};
 use crate::trial::stub;
@@ -64,6 +66,40 @@ pub struct Lab {
     images: Memo<(String, Vec<String>), (Image, Accelerator)>,
     templates: Memo<String, Template>,
     count: AtomicUsize,
+}
+
+/// What a start state is made of.
+pub struct Ground {
+    suite: &'static Suite,
+    spec: Spec,
+    repository: Repository,
+    plans: Vec<Plan>,
+    stubs: Vec<stub::Deb>,
+    /// Of the formed cluster, beside its machines.
+    key: String,
+}
+
+impl Ground {
+    /// Those of ours that are tried.
+    pub fn packages(&self) -> &[Package] {
+        &self.repository.packages
+    }
+
+    /// Covers all that a trial of the course on this ground is made of, but
+    /// hapkg itself.
+    pub fn fingerprint(&self, course: &Course) -> String {
+        let (spec, scenario) = (&self.spec, course.scenario);
+        let accelerator = (spec.accelerator.kind, spec.accelerator.scale);
+        let machines = format!(
+            "{:?} {:?} {:?} {:?}",
+            spec.nodes, accelerator, spec.disks, spec.shared
+        );
+        let asked = format!(
+            "{:?} {:?} {:?} {:?} {:?}",
+            scenario.steps, scenario.end, scenario.allow, scenario.budget, course.client
+        );
+        digest([&self.key, &spec.image.key, &machines, &asked])
+    }
 }
 
 /// A cluster in its start state.
@@ -121,34 +157,48 @@ impl Lab {
         })
     }
 
-    /// A cluster in the start state of the course, with the client at work.
+    /// What the start state of the course is made of.
     ///
     /// # Errors
-    /// `Environment`: image, packages or QEMU; `Guest`: the packages do not
-    /// install, or the cluster does not form.
-    pub fn stage(
+    /// `Environment`: image or packages.
+    pub fn ground(
         &self,
         course: &Course,
         suite: &'static Suite,
         heard: Heard,
-    ) -> Result<Stage, Trouble> {
-        let say = heard.steps;
+    ) -> Result<Ground, Trouble> {
         let recipes = self.recipes(course)?;
         let spec = self.spec(course, suite, &recipes, heard.tools)?;
-        let repository = repository::read(&self.sources.dist.join("apt"), suite)?;
+        let wanted: Vec<String> = (recipes.iter())
+            .map(|recipe| format!("ubuntu-ha-{}", recipe.role.name))
+            .collect();
+        let repository = repository::read(&self.sources.dist.join("apt"), suite, &wanted)?;
         let plans = self.plans(course, &recipes, &spec)?;
         let stubs = stubs(course)?;
         let key = key(&repository.key, course, &plans, &stubs);
+        Ok(Ground {
+            suite,
+            spec,
+            repository,
+            plans,
+            stubs,
+            key,
+        })
+    }
+
+    /// A cluster in the start state of the course, with the client at work.
+    ///
+    /// # Errors
+    /// `Environment`: packages or QEMU; `Guest`: the packages do not install, or
+    /// the cluster does not form.
+    pub fn stage(&self, course: &Course, ground: &Ground, heard: Heard) -> Result<Stage, Trouble> {
+        let say = heard.steps;
+        let Ground { spec, key, .. } = ground;
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let name = format!("c{number}");
         let mut began = Instant::now();
         let formed = |cluster: &Cluster| {
-            let given = (
-                repository.archive.as_slice(),
-                plans.as_slice(),
-                stubs.as_slice(),
-            );
-            let form = || self.form(cluster, course, suite, given, say);
+            let form = || form(cluster, course, ground, say);
             cluster
                 .patrolled(form)
                 .map_err(|trouble| match cluster.host_fault() {
@@ -157,17 +207,17 @@ impl Lab {
                 })
         };
         let (cluster, mut wires) = if self.sources.cold {
-            let (cluster, wires) = self.boot(&name, &spec, false)?;
+            let (cluster, wires) = self.boot(&name, spec, false)?;
             formed(&cluster)?;
             (cluster, wires)
         } else {
             let template = self.templates.get(key.clone(), || {
-                let place = Template::cached(&spec, &key)?;
-                if let Some(template) = Template::open(&place, &spec)? {
+                let place = Template::cached(spec, key)?;
+                if let Some(template) = Template::open(&place, spec)? {
                     return Ok(template);
                 }
                 say("booting the nodes of a template");
-                let (cluster, wires) = self.boot(&format!("{name}t"), &spec, true)?;
+                let (cluster, wires) = self.boot(&format!("{name}t"), spec, true)?;
                 formed(&cluster)?;
                 say("freezing the template");
                 let template = cluster.freeze_to_template(&place)?;
@@ -176,7 +226,7 @@ impl Lab {
             })?;
             say("forking the template");
             began = Instant::now();
-            let wires = self.wires(&name, &spec)?;
+            let wires = self.wires(&name, spec)?;
             let cluster =
                 template.fork(&self.owner, &name, &|node, card| wires.socket(node, card))?;
             (cluster, wires)
@@ -330,86 +380,85 @@ impl Lab {
         }
         Ok(plans)
     }
+}
 
-    /// Packages and answers onto the nodes; then, unless the scenario does it
-    /// itself, the installation and the forming of the cluster.
-    fn form(
-        &self,
-        cluster: &Cluster,
-        course: &Course,
-        suite: &Suite,
-        (archive, plans, stubs): (&[u8], &[Plan], &[stub::Deb]),
-        say: &dyn Fn(&str),
-    ) -> Result<(), Trouble> {
-        let start = &course.start;
-        let members = start.members();
-        say("giving the packages to the nodes");
-        cluster.on_all(|node| {
-            let shell = node.machine.shell();
-            shell.push(archive, &format!("{}.tar", repository::PLACE), 0o644)?;
-            shell.succeed(&repository::shell(suite), INSTALL)?;
-            for deb in stubs {
-                let place = format!("/root/{}", deb.name);
-                shell.push(&deb.data, &place, 0o644)?;
-                shell.succeed(&format!("dpkg -i {place} && rm {place}"), INSTALL)?;
-            }
-            let name = node.machine.name();
-            // Who joins by a token has no answers of the cluster's.
-            let forms = match start.formed_by {
-                FormedBy::Token => name == members[0],
-                _ => members.contains(&name),
+/// Packages and answers onto the nodes; then, unless the scenario does it
+/// itself, the installation and the forming of the cluster.
+fn form(
+    cluster: &Cluster,
+    course: &Course,
+    ground: &Ground,
+    say: &dyn Fn(&str),
+) -> Result<(), Trouble> {
+    let (archive, plans) = (&ground.repository.archive, &ground.plans);
+    let start = &course.start;
+    let members = start.members();
+    say("giving the packages to the nodes");
+    cluster.on_all(|node| {
+        let shell = node.machine.shell();
+        shell.push(archive, &format!("{}.tar", repository::PLACE), 0o644)?;
+        shell.succeed(&repository::shell(ground.suite), INSTALL)?;
+        for deb in &ground.stubs {
+            let place = format!("/root/{}", deb.name);
+            shell.push(&deb.data, &place, 0o644)?;
+            shell.succeed(&format!("dpkg -i {place} && rm {place}"), INSTALL)?;
+        }
+        let name = node.machine.name();
+        // Who joins by a token has no answers of the cluster's.
+        let forms = match start.formed_by {
+            FormedBy::Token => name == members[0],
+            _ => members.contains(&name),
+        };
+        for plan in plans {
+            let text: String = match !forms {
+                true => (plan.preseed.lines())
+                    .filter(|line| !line.starts_with("ubuntu-ha-node"))
+                    .map(|line| format!("{line}\n"))
+                    .collect(),
+                false => plan.preseed.clone(),
             };
-            for plan in plans {
-                let text: String = match !forms {
-                    true => (plan.preseed.lines())
-                        .filter(|line| !line.starts_with("ubuntu-ha-node"))
-                        .map(|line| format!("{line}\n"))
-                        .collect(),
-                    false => plan.preseed.clone(),
-                };
-                preseeded(&shell, &text)?;
-            }
-            if let Some(port) = course.client.records {
-                records(&shell, port)?;
-            }
-            for script in start.prepare.iter().flatten() {
-                shell.succeed(script, INSTALL)?;
-            }
-            Ok(())
-        })?;
-        match (start.formed_by, &start.script) {
-            (FormedBy::Nothing, _) => return Ok(()),
-            (FormedBy::Script, Some(script)) => {
-                say("forming the cluster by the scenario's script");
-                let first = cluster.node(members[0])?.machine.shell();
-                first.succeed(script, INSTALL + FORM)?;
-                return Ok(());
-            }
-            _ => {}
+            preseeded(&shell, &text)?;
         }
-        let names: Vec<String> = plans
-            .iter()
-            .map(|plan| format!("ubuntu-ha-{}", plan.role))
-            .collect();
-        let install = format!(
-            "DEBIAN_FRONTEND=noninteractive apt-get -q -y install {}",
-            names.join(" ")
-        );
-        say("installing the packages");
-        cluster.on_all(|node| match members.contains(&node.machine.name()) {
-            true => node.machine.shell().succeed(&install, INSTALL).map(drop),
-            false => Ok(()),
-        })?;
-        say("waiting for the cluster to form");
-        let first = cluster.node(members[0])?.machine.shell();
-        if start.formed_by == FormedBy::Token {
-            by_token(cluster, members, say)?;
+        if let Some(port) = course.client.records {
+            records(&shell, port)?;
         }
-        whole(&first, members.len())?;
-        // Each node's own `apply` may still be looking whether all is well.
-        cluster.on_all(|node| node.machine.shell().succeed(super::SET_UP_IS_OVER, FORM))?;
+        for script in start.prepare.iter().flatten() {
+            shell.succeed(script, INSTALL)?;
+        }
         Ok(())
+    })?;
+    match (start.formed_by, &start.script) {
+        (FormedBy::Nothing, _) => return Ok(()),
+        (FormedBy::Script, Some(script)) => {
+            say("forming the cluster by the scenario's script");
+            let first = cluster.node(members[0])?.machine.shell();
+            first.succeed(script, INSTALL + FORM)?;
+            return Ok(());
+        }
+        _ => {}
     }
+    let names: Vec<String> = plans
+        .iter()
+        .map(|plan| format!("ubuntu-ha-{}", plan.role))
+        .collect();
+    let install = format!(
+        "DEBIAN_FRONTEND=noninteractive apt-get -q -y install {}",
+        names.join(" ")
+    );
+    say("installing the packages");
+    cluster.on_all(|node| match members.contains(&node.machine.name()) {
+        true => node.machine.shell().succeed(&install, INSTALL).map(drop),
+        false => Ok(()),
+    })?;
+    say("waiting for the cluster to form");
+    let first = cluster.node(members[0])?.machine.shell();
+    if start.formed_by == FormedBy::Token {
+        by_token(cluster, members, say)?;
+    }
+    whole(&first, members.len())?;
+    // Each node's own `apply` may still be looking whether all is well.
+    cluster.on_all(|node| node.machine.shell().succeed(super::SET_UP_IS_OVER, FORM))?;
+    Ok(())
 }
 
 /// The first member, which has no shared secret, gives each other one a token,
@@ -512,17 +561,26 @@ fn stubs(course: &Course) -> Result<Vec<stub::Deb>, Trouble> {
 
 /// Covers all that went into a formed cluster beside its machines.
 fn key(repository: &str, course: &Course, plans: &[Plan], stubs: &[stub::Deb]) -> String {
-    let mut hash = Sha256::new();
     let start = format!("{:?} {:?}", course.start, course.client.records);
-    for part in [LAYOUT, SERVER, repository, course.role, &start] {
+    let texts = [LAYOUT, SERVER, repository, course.role, &start];
+    let plans = plans.iter().map(|plan| plan.preseed.as_bytes());
+    let stubs = stubs.iter().map(|deb| deb.data.as_slice());
+    digest(
+        texts
+            .map(str::as_bytes)
+            .into_iter()
+            .chain(plans)
+            .chain(stubs),
+    )
+}
+
+/// A short hash over the parts and where they end.
+fn digest(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        let part = part.as_ref();
         hash.update(part.len().to_le_bytes());
         hash.update(part);
-    }
-    for plan in plans {
-        hash.update(&plan.preseed);
-    }
-    for deb in stubs {
-        hash.update(&deb.data);
     }
     hash.finalize()[..8]
         .iter()
