@@ -2,31 +2,30 @@
 
 use std::fmt::Write as _;
 
-/// An element without text, as all of a CIB's are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Element {
-    name: &'static str,
-    attributes: Vec<(&'static str, String)>,
-    children: Vec<Element>,
+/// An element without text, as all of a CIB's are, and what is inside it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Element {
+    pub name: String,
+    pub attributes: Vec<(String, String)>,
+    pub children: Vec<Element>,
 }
 
 impl Element {
-    pub fn new(name: &'static str) -> Self {
+    pub fn new(name: &str) -> Self {
         Self {
-            name,
-            attributes: Vec::new(),
-            children: Vec::new(),
+            name: name.into(),
+            ..Self::default()
         }
     }
 
     /// With one more attribute.
-    pub fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.attributes.push((name, value.into()));
+    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.attributes.push((name.into(), value.into()));
         self
     }
 
     /// With one more attribute, where there is a value.
-    pub fn set_some(self, name: &'static str, value: Option<impl Into<String>>) -> Self {
+    pub fn set_some(self, name: &str, value: Option<impl Into<String>>) -> Self {
         match value {
             Some(value) => self.set(name, value),
             None => self,

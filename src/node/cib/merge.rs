@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-use super::tree::Element;
+use crate::cluster::Element;
 
 /// The set of our own bookkeeping.
 pub const OWN_SET: &str = "ubuntu-ha";
@@ -134,14 +134,14 @@ pub fn merge(live: &Element, design: &Element) -> Merged {
         .difference(&names(design))
         .cloned()
         .collect();
-    let options = set_mut(config, OPTIONS);
+    let options = config.child_with_id("cluster_property_set", OPTIONS);
     options
         .children
         .retain(|pair| !gone.iter().any(|name| pair.get("name") == Some(name)));
     for pair in properties(design, OPTIONS) {
         put(options, pair);
     }
-    let own = set_mut(config, OWN_SET);
+    let own = config.child_with_id("cluster_property_set", OWN_SET);
     for pair in properties(design, OWN_SET) {
         put(own, pair);
     }
@@ -153,17 +153,6 @@ pub fn merge(live: &Element, design: &Element) -> Merged {
         &Element::pair(PROPERTIES, PROPERTIES, &list(names(design))),
     );
     Merged { document, taken }
-}
-
-fn set_mut<'a>(config: &'a mut Element, id: &str) -> &'a mut Element {
-    let found = config.children.iter().position(|set| set.id() == id);
-    let index = found.unwrap_or_else(|| {
-        let mut set = Element::named("cluster_property_set");
-        set.attributes.push(("id".into(), id.into()));
-        config.children.push(set);
-        config.children.len() - 1
-    });
-    &mut config.children[index]
 }
 
 /// Puts a pair into a set, in the place of the one with that name.
@@ -250,8 +239,7 @@ mod tests {
             .replace("name=\"x\" value=\"true\"", "name=\"x\" value=\"no\"");
         assert!(!is_current(&Element::parse(&text).unwrap(), &design));
         let config = pushed.child_mut("configuration").child_mut("constraints");
-        let mut ban = Element::named("rsc_location");
-        ban.attributes.push(("id".into(), "cli-ban-x".into()));
+        let ban = Element::new("rsc_location").set("id", "cli-ban-x");
         config.children.push(ban);
         assert!(
             is_current(&pushed, &design),

@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::host::Host;
 use super::problem::Failure;
 
+pub use crate::cluster::Element;
 pub use merge::{digest, is_current, merge, pushed_digest};
-pub use tree::Element;
 
 /// Exit code of pacemaker's tools for "older than the existing configuration".
 const OLD: i32 = 103;

@@ -1,16 +1,6 @@
-//! XML as a tree that can be changed. A CIB has no text between its tags.
+//! A CIB as a tree that is read, compared and changed.
 
-use std::fmt::Write as _;
-
-use crate::cluster::escaped;
-
-/// An element and what is inside it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Element {
-    pub name: String,
-    pub attributes: Vec<(String, String)>,
-    pub children: Vec<Element>,
-}
+use crate::cluster::Element;
 
 impl Element {
     /// Reads a document.
@@ -22,20 +12,12 @@ impl Element {
         Ok(Self::from(document.root_element()))
     }
 
-    pub fn named(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            ..Self::default()
-        }
-    }
-
     /// `<nvpair>`.
     pub fn pair(id: &str, name: &str, value: &str) -> Self {
-        let mut pair = Self::named("nvpair");
-        for (key, value) in [("id", id), ("name", name), ("value", value)] {
-            pair.attributes.push((key.into(), value.into()));
-        }
-        pair
+        Self::new("nvpair")
+            .set("id", id)
+            .set("name", name)
+            .set("value", value)
     }
 
     pub fn get(&self, attribute: &str) -> Option<&str> {
@@ -57,7 +39,17 @@ impl Element {
     pub fn child_mut(&mut self, name: &str) -> &mut Element {
         let found = self.children.iter().position(|child| child.name == name);
         let index = found.unwrap_or_else(|| {
-            self.children.push(Self::named(name));
+            self.children.push(Self::new(name));
+            self.children.len() - 1
+        });
+        &mut self.children[index]
+    }
+
+    /// The child with that id, made where there is none.
+    pub fn child_with_id(&mut self, name: &str, id: &str) -> &mut Element {
+        let found = self.children.iter().position(|child| child.id() == id);
+        let index = found.unwrap_or_else(|| {
+            self.children.push(Self::new(name).set("id", id));
             self.children.len() - 1
         });
         &mut self.children[index]
@@ -87,30 +79,6 @@ impl Element {
         ["meta_attributes", "instance_attributes", "utilization"].contains(&self.name.as_str())
             && self.children.is_empty()
             && self.get("id-ref").is_none()
-    }
-
-    /// A document that ends in a newline.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        self.write(&mut text, 0);
-        text
-    }
-
-    fn write(&self, text: &mut String, depth: usize) {
-        let indent = "  ".repeat(depth);
-        let _ = write!(text, "{indent}<{}", self.name);
-        for (name, value) in &self.attributes {
-            let _ = write!(text, " {name}=\"{}\"", escaped(value));
-        }
-        if self.children.is_empty() {
-            text.push_str("/>\n");
-            return;
-        }
-        text.push_str(">\n");
-        for child in &self.children {
-            child.write(text, depth + 1);
-        }
-        let _ = writeln!(text, "{indent}</{}>", self.name);
     }
 }
 

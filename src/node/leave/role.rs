@@ -155,15 +155,7 @@ fn stop(cib: &mut Element, ours: &impl Fn(&str) -> bool, role: &str) {
         }
     }
     let property = left::property(role);
-    let config = section(cib, "crm_config");
-    let index = config.children.iter().position(|set| set.id() == left::SET);
-    let index = index.unwrap_or_else(|| {
-        let mut set = Element::named("cluster_property_set");
-        set.attributes.push(("id".into(), left::SET.into()));
-        config.children.push(set);
-        config.children.len() - 1
-    });
-    let set = &mut config.children[index];
+    let set = section(cib, "crm_config").child_with_id("cluster_property_set", left::SET);
     let marked = |pair: &Element| pair.get("name") == Some(&property);
     if !set.children.iter().any(marked) {
         set.children
@@ -178,8 +170,7 @@ fn target_role(element: &mut Element) {
         .iter()
         .position(|child| child.name == "meta_attributes");
     let index = sets.unwrap_or_else(|| {
-        let mut set = Element::named("meta_attributes");
-        set.attributes.push(("id".into(), format!("{id}-leaving")));
+        let set = Element::new("meta_attributes").set("id", format!("{id}-leaving"));
         // The schema wants a clone's and a group's attributes before what is
         // inside them; a primitive's come in any order.
         element.children.insert(0, set);
