@@ -372,6 +372,11 @@ fn conditions(body: &mut String, trial: &Trial) {
         ));
     }
     words.extend(trial.stubs.iter().map(|stub| format!("{stub} is a stub")));
+    if trial.kept {
+        words.push(format!("of an earlier run, {}", trial.began));
+    }
+    let packages = trial.packages.iter();
+    words.extend(packages.map(|one| format!("{} {}", one.name, one.version)));
     if !words.is_empty() {
         let _ = writeln!(
             body,
@@ -490,5 +495,21 @@ mod tests {
         assert!(page.contains("alpha and beta both held the address at 9.3 s"));
         assert!(page.contains("is a stub"));
         assert!(page.contains("stretched 6 times"));
+    }
+
+    #[test]
+    fn what_another_run_found_is_told_as_such() {
+        let mut report = sample::report();
+        report.trials[0].kept = true;
+        report.trials[0].packages[0].sha256 = "0e".repeat(32);
+        let page = page(&report);
+        for text in [
+            "1 of 6 trials are of earlier runs",
+            "of an earlier run, 2026-11-05T",
+            "ubuntu-ha-vip on resolute was of 2 different builds",
+            "ubuntu-ha-vip 1.0~ubuntu26.04.1",
+        ] {
+            assert!(page.contains(text), "{text}");
+        }
     }
 }
