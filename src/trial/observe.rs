@@ -119,13 +119,13 @@ impl Seen {
         self.addresses.iter().any(|one| one == address)
     }
 
-    /// A filesystem that only one node may mount, where a role mounts it.
+    /// A filesystem that only one node may mount: a machine has none but its root
+    /// and what its roles mount.
     pub fn single_mount(&self) -> bool {
         let single = |kind: &str| ["ext4", "xfs"].contains(&kind);
-        let ours = |dir: &str| dir.starts_with("/srv/") || dir == "/mnt/uecdata";
         self.mounts
             .iter()
-            .any(|(kind, dir)| single(kind) && ours(dir))
+            .any(|(kind, dir)| single(kind) && dir != "/")
     }
 
     /// Whether every replica is connected and holds all data; what is not.

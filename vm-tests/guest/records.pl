@@ -1,23 +1,24 @@
-# Keeps what the writing client sends: usage records.pl PORT FILE...
-# A line "N" is appended to the first of the files whose directory is a mount
-# point of its own, is brought to the disk, and only then answered "ok N".
+# Keeps what the writing client sends: usage records.pl PORT
+# A line "N" is appended to the file "records" of the filesystem that a role has
+# mounted, is brought to the disk, and only then answered "ok N".
 use strict;
 use warnings;
 use Fcntl qw(O_RDWR O_CREAT);
 use IO::Socket::INET;
 use IO::Handle;
 
-my ($port, @files) = @ARGV;
+my ($port) = @ARGV;
 
-# The file below whose directory something is mounted.
+# On a filesystem that one node mounts at a time and that is not the root's.
 sub place {
-    for my $file (@files) {
-        my $dir = $file =~ s{/[^/]*$}{}r;
-        my ($own) = stat $dir or next;
-        my ($above) = stat "$dir/..";
-        return $file if $own != $above;
+    open my $mounts, '<', '/proc/mounts' or return;
+    my @dirs;
+    while (my $line = <$mounts>) {
+        my (undef, $dir, $kind) = split ' ', $line;
+        push @dirs, $dir if $dir ne '/' && $kind =~ /^(ext4|xfs)$/;
     }
-    return;
+    my ($dir) = sort @dirs or return;
+    return "$dir/records";
 }
 
 # Appends a line behind the last whole one: a full disk or a crash may have left

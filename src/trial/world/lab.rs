@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::answers::{self, Addresses};
-use super::machines::{Machines, RECORDS};
+use super::machines::Machines;
 use super::memo::Memo;
 use super::repository::{self, Repository};
 use super::wires::{CARDS, Wires};
@@ -496,13 +496,13 @@ fn spoilt(error: debcrate::Error) -> Trouble {
 }
 
 /// The service that keeps the client's records; it runs on every node and
-/// writes only where the role's filesystem is mounted.
+/// writes only where a role's filesystem is mounted.
 fn records(shell: &Shell, port: u16) -> Result<(), crate::vm::Error> {
     let place = "/usr/local/lib/hapkg/records.pl";
     shell.push(SERVER.as_bytes(), place, 0o644)?;
     let unit = format!(
         "[Unit]\nDescription=Records of the trials' client\n\n[Service]\n\
-         ExecStart=/usr/bin/perl {place} {port} {RECORDS}\nRestart=always\n\n\
+         ExecStart=/usr/bin/perl {place} {port}\nRestart=always\n\n\
          [Install]\nWantedBy=multi-user.target\n"
     );
     let path = "/etc/systemd/system/hapkg-records.service";
@@ -562,7 +562,8 @@ fn stubs(course: &Course) -> Result<Vec<stub::Deb>, Trouble> {
 /// Covers all that went into a formed cluster beside its machines.
 fn key(repository: &str, course: &Course, plans: &[Plan], stubs: &[stub::Deb]) -> String {
     let start = format!("{:?} {:?}", course.start, course.client.records);
-    let texts = [LAYOUT, SERVER, repository, course.role, &start];
+    let server = course.client.records.map_or("", |_| SERVER);
+    let texts = [LAYOUT, server, repository, course.role, &start];
     let plans = plans.iter().map(|plan| plan.preseed.as_bytes());
     let stubs = stubs.iter().map(|deb| deb.data.as_slice());
     digest(
