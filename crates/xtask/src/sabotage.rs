@@ -35,6 +35,29 @@ const WITHOUT_HANDLERS: &str = "sed -i '/fence-peer/d; s/resource-and-stonith/do
 const TWO_PRIMARIES: &str = "sed -i 's/protocol C;/protocol C; allow-two-primaries yes;/' /etc/drbd.d/data.res \
      && drbdadm adjust data";
 
+/// Not a clone: on noble a cloned IPaddr2 is called started and sets no address.
+const ADDRESS_AGAIN: &str = r#"[[resource]]
+id = "again"
+agent = "ocf:heartbeat:IPaddr2"
+
+[resource.params]
+ip = "{{ vip.address }}"
+cidr_netmask = "{{ vip.prefix }}"
+nic = "{{ interface }}"
+
+[[resource.operation]]
+name = "monitor"
+interval = "10s"
+timeout = "60s"
+
+[[colocation]]
+resource = "again"
+with = "ip"
+score = "-INFINITY"
+
+[fencing]
+"#;
+
 /// Nothing made wrong.
 const SOUND: Sabotage = Sabotage {
     name: "",
@@ -69,10 +92,7 @@ const ALL: [Sabotage; 8] = [
     Sabotage {
         name: "address-started-twice",
         role: "vip",
-        edits: &[(
-            "[fencing]\n",
-            "[[clone]]\nid = \"everywhere\"\nof = \"ip\"\n\n[fencing]\n",
-        )],
+        edits: &[("[fencing]\n", ADDRESS_AGAIN)],
         scenario: "serves",
         about: &["alpha and beta both", "is on alpha and beta"],
         ..SOUND
