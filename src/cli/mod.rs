@@ -13,6 +13,7 @@ mod new;
 mod plan;
 mod progress;
 mod report;
+mod shells;
 mod test;
 
 use std::ffi::OsString;

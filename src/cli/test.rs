@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::print;
 use super::progress::{Progress, Screen};
+use super::shells::shells;
 use crate::build;
 use crate::failure::Failure;
 use crate::recipe::date::Date;
@@ -19,7 +20,7 @@ use crate::trial::run::{self, Course};
 use crate::trial::scenario::{ANY, Profile, load_all, load_profiles};
 use crate::trial::schedule::schedule;
 use crate::trial::select::{self, Chosen, Wanted};
-use crate::trial::world::{Heard, Lab, Sources, Stage, Trouble, World, has_packages};
+use crate::trial::world::{Heard, Lab, Sources, Stage, Trouble, has_packages};
 use crate::vm::locked;
 
 /// Install roles in virtual machines, break the clusters, and measure.
@@ -404,48 +405,6 @@ fn shell_only(
     let stage = lab.stage(&course, &ground, heard).map_err(failed)?;
     drop(progress);
     shells(stage)
-}
-
-/// Lines `NODE COMMAND` from stdin, until it ends.
-fn shells(mut stage: Stage) -> Result<(), Failure> {
-    let nodes = stage.machines.cluster().spec().nodes.clone();
-    eprintln!(
-        "{} run. Write NODE COMMAND, such as `{} ubuntu-ha status`; end with Ctrl-D, and they are gone.",
-        nodes.join(", "),
-        nodes[0]
-    );
-    let stdin = std::io::stdin();
-    loop {
-        if stdin.is_terminal() {
-            eprint!("hapkg> ");
-            let _ = std::io::stderr().flush();
-        }
-        let mut line = String::new();
-        let read = stdin.lock().read_line(&mut line);
-        if !matches!(read, Ok(length) if length > 0) {
-            return Ok(());
-        }
-        let Some((node, command)) = line.trim().split_once(' ') else {
-            continue;
-        };
-        if !nodes.iter().any(|one| one == node) {
-            eprintln!("there is no node {node:?}; they are {}", nodes.join(", "));
-            continue;
-        }
-        match stage
-            .machines
-            .run(node, command, "", Duration::from_secs(600))
-        {
-            Ok(output) => {
-                print(&output.stdout)?;
-                eprint!("{}", output.stderr);
-                if output.status != 0 {
-                    eprintln!("exit {}", output.status);
-                }
-            }
-            Err(trouble) => eprintln!("{}", trouble.text()),
-        }
-    }
 }
 
 /// RFC 3339, UTC.

@@ -2,6 +2,7 @@
 //! one in the tests of the runner.
 
 mod answers;
+mod ground;
 mod lab;
 mod machines;
 mod memo;
@@ -26,7 +27,8 @@ for i in $(seq 300); do
     esac
 done";
 
-pub use lab::{Ground, Heard, Lab, Sources, Stage, has_packages};
+pub use ground::Ground;
+pub use lab::{Heard, Lab, Sources, Stage, has_packages};
 pub use machines::Machines;
 
 /// Whether a machine runs.
