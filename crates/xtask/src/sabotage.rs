@@ -35,28 +35,10 @@ const WITHOUT_HANDLERS: &str = "sed -i '/fence-peer/d; s/resource-and-stonith/do
 const TWO_PRIMARIES: &str = "sed -i 's/protocol C;/protocol C; allow-two-primaries yes;/' /etc/drbd.d/data.res \
      && drbdadm adjust data";
 
-/// Not a clone: on noble a cloned IPaddr2 is called started and sets no address.
-const ADDRESS_AGAIN: &str = r#"[[resource]]
-id = "again"
-agent = "ocf:heartbeat:IPaddr2"
-
-[resource.params]
-ip = "{{ vip.address }}"
-cidr_netmask = "{{ vip.prefix }}"
-nic = "{{ interface }}"
-
-[[resource.operation]]
-name = "monitor"
-interval = "10s"
-timeout = "60s"
-
-[[colocation]]
-resource = "again"
-with = "ip"
-score = "-INFINITY"
-
-[fencing]
-"#;
+/// By hand, as no design does it: on noble a cloned IPaddr2 is called started
+/// and sets no address.
+const ADDRESS_AGAIN: &str = "card=$(ip -o -4 addr show | awk '$4 ~ /^192[.]0[.]2[.]/ { print $2; exit }') \
+     && ip addr add 192.0.2.10/24 dev $card && sleep 5";
 
 /// Nothing made wrong.
 const SOUND: Sabotage = Sabotage {
@@ -92,8 +74,8 @@ const ALL: [Sabotage; 8] = [
     Sabotage {
         name: "address-started-twice",
         role: "vip",
-        edits: &[("[fencing]\n", ADDRESS_AGAIN)],
         scenario: "serves",
+        by_hand: &[("second", ADDRESS_AGAIN)],
         about: &["alpha and beta both", "is on alpha and beta"],
         ..SOUND
     },
