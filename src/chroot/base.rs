@@ -385,7 +385,7 @@ fn follow(stream: Option<impl std::io::Read>, progress: &dyn Fn(&str)) -> String
 }
 
 /// A short digest that tells its parts apart, for a name in the cache.
-pub fn hash<S: AsRef<str>>(parts: &[S]) -> String {
+pub fn hash<S: AsRef<[u8]>>(parts: &[S]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         let part = part.as_ref();

@@ -1,7 +1,7 @@
 //! `hapkg test`.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -204,10 +204,10 @@ fn all(
     profiles: &BTreeMap<String, Profile>,
     earlier: Option<Report>,
 ) -> Result<(), Failure> {
-    let passed: BTreeSet<(String, u16, &str)> = (earlier.iter())
+    let passed: BTreeMap<(String, u16), &Trial> = (earlier.iter())
         .flat_map(|report| &report.trials)
         .filter(|trial| trial.verdict == Verdict::Passed)
-        .map(|trial| (trial.path(), trial.repeat, trial.fingerprint.as_str()))
+        .map(|trial| ((trial.path(), trial.repeat), trial))
         .collect();
     let whole = |report: &Report| match &earlier {
         Some(earlier) => report::join(vec![earlier.clone(), report.clone()]),
@@ -236,14 +236,13 @@ fn all(
                 return;
             };
             let number = (index + 1, work.len());
-            let known = |fingerprint: &str| passed.contains(&(one.path(), *repeat, fingerprint));
+            let known = passed.get(&(one.path(), *repeat)).copied();
             let one = (*one, *repeat);
-            let done = trial(lab, one, profiles, number, screen.progress(), &known);
-            let Some((trial, stage)) = done else {
-                screen.print(&format!("kept        {}", named(one)));
-                continue;
-            };
+            let (trial, stage) = trial(lab, one, profiles, number, screen.progress(), known);
             screen.print(&report::line(&trial));
+            if trial.kept {
+                continue;
+            }
             let ends = args.fail_fast && trial.verdict != Verdict::Passed;
             let mut running = locked(&running);
             running.report.trials.push(trial);
@@ -276,14 +275,6 @@ fn all(
     conclude(&report, &args.report, last)
 }
 
-/// `vip/noble/power-off #2`.
-fn named((one, repeat): (&Chosen, u16)) -> String {
-    match repeat {
-        1 => one.path(),
-        _ => format!("{} #{repeat}", one.path()),
-    }
-}
-
 /// Says how it all ended, and that as exit status.
 pub(super) fn conclude(
     report: &Report,
@@ -314,15 +305,16 @@ pub(super) fn conclude(
     }
 }
 
-/// Runs a trial; `None` where its fingerprint is `known`.
+/// Runs a trial, unless it has the fingerprint of the one that is `known`: then
+/// that one.
 fn trial(
     lab: &Lab,
     (one, repeat): (&Chosen, u16),
     profiles: &BTreeMap<String, Profile>,
     (number, total): (usize, usize),
     progress: Progress,
-    known: &dyn Fn(&str) -> bool,
-) -> Option<(Trial, Option<Stage>)> {
+    known: Option<&Trial>,
+) -> (Trial, Option<Stage>) {
     let began = now();
     let course = Course::new(
         one.scenario,
@@ -359,11 +351,11 @@ fn trial(
     };
     let ground = match lab.ground(&course, one.suite, heard) {
         Ok(ground) => ground,
-        Err(trouble) => return Some((not_tried(trouble), None)),
+        Err(trouble) => return (not_tried(trouble), None),
     };
     let fingerprint = ground.fingerprint(&course);
-    if known(&fingerprint) {
-        return None;
+    if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
+        return (known.clone(), None);
     }
     let (mut trial, stage) = match lab.stage(&course, &ground, heard) {
         Ok(mut stage) => {
@@ -377,7 +369,7 @@ fn trial(
     trial.began = began;
     trial.fingerprint = fingerprint;
     trial.packages = ground.packages().to_vec();
-    Some((trial, stage))
+    (trial, stage)
 }
 
 fn shell_only(

@@ -32,4 +32,4 @@ pub use desired::{Desired, DesiredFile, FenceDevice, Fencing, FilesystemOn, Memb
 pub use desired::{Part, PartKind, Storage};
 pub use input::{AgentMetadata, DrbdVersion, Input, Parameter, Platform, Refusal, RoleAnswers};
 pub use redact::redact;
-pub use xml::{Element, escaped, unescaped};
+pub use xml::{Element, unescaped};

@@ -65,7 +65,7 @@ impl Element {
 
 /// An attribute's value. Blanks other than the space would be normalised away
 /// (XML 1.0, 3.3.3), so that they are written by number.
-pub fn escaped(value: &str) -> String {
+fn escaped(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for c in value.chars() {
         match c {

@@ -4,9 +4,13 @@ use super::model::{Group, Report, Trial, Verdict};
 use super::outage::Figures;
 use crate::trial::scenario::told;
 
-/// One line about a trial that has just ended.
+/// One line about a trial that has just ended, or is kept as it ended.
 pub fn line(trial: &Trial) -> String {
-    let mut text = format!("{:11} {}", trial.verdict.text(), trial.path());
+    let end = match trial.kept {
+        true => "kept",
+        false => trial.verdict.text(),
+    };
+    let mut text = format!("{end:11} {}", trial.path());
     if trial.repeat > 1 {
         text.push_str(&format!(" #{}", trial.repeat));
     }
@@ -166,5 +170,10 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("outage 6.1 s"), "{text}");
+        let kept = Trial {
+            kept: true,
+            ..report.trials[0].clone()
+        };
+        assert_eq!(line(&kept), text.replacen("passed", "kept  ", 1));
     }
 }

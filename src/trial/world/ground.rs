@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::Trouble;
 use super::repository::{self, Repository};
+use crate::chroot::hash;
 use crate::recipe::suite::Suite;
 use crate::trial::report::Package;
 use crate::trial::run::Course;
@@ -76,7 +75,7 @@ impl Ground {
             "{:?} {:?} {:?} {:?} {:?}",
             scenario.steps, scenario.end, scenario.allow, scenario.budget, course.client
         );
-        digest([&self.key, &spec.image.key, &machines, &asked])
+        hash(&[&self.key, &spec.image.key, &machines, &asked])
     }
 
     /// Packages and answers onto the nodes; then, unless the scenario does it
@@ -172,30 +171,16 @@ pub(super) struct Plan {
 fn key(repository: &str, course: &Course, plans: &[Plan], stubs: &[stub::Deb]) -> String {
     let start = format!("{:?} {:?}", course.start, course.client.records);
     let server = course.client.records.map_or("", |_| SERVER);
-    let texts = [LAYOUT, server, repository, course.role, &start];
+    let texts = [LAYOUT, server, repository, course.role, &start].map(str::as_bytes);
     let plans = plans.iter().map(|plan| plan.preseed.as_bytes());
     let stubs = stubs.iter().map(|deb| deb.data.as_slice());
-    digest(
-        texts
-            .map(str::as_bytes)
+    hash(
+        &texts
             .into_iter()
             .chain(plans)
-            .chain(stubs),
+            .chain(stubs)
+            .collect::<Vec<_>>(),
     )
-}
-
-/// A short hash over the parts and where they end.
-fn digest(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        let part = part.as_ref();
-        hash.update(part.len().to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// The first member, which has no shared secret, gives each other one a token,

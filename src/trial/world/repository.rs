@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use debcrate::Paragraph;
 use debversion::Version;
-use sha2::{Digest, Sha256};
 
 use crate::build::relations;
+use crate::chroot::hash;
 use crate::recipe::suite::Suite;
 use crate::trial::report::Package;
 use crate::vm::Error;
@@ -61,7 +61,6 @@ pub fn read(apt: &Path, suite: &Suite, wanted: &[String]) -> Result<Repository, 
         ))
     })?;
     let field = |paragraph: &Paragraph, name| paragraph.get(name).unwrap_or_default().to_string();
-    let mut hash = Sha256::new();
     let mut packages = Vec::new();
     for paragraph in chosen {
         files.push(apt.join(field(paragraph, "Filename")));
@@ -70,7 +69,6 @@ pub fn read(apt: &Path, suite: &Suite, wanted: &[String]) -> Result<Repository, 
             version: field(paragraph, "Version"),
             sha256: field(paragraph, "SHA256"),
         };
-        hash.update(format!("{} {}\n", package.name, package.sha256));
         packages.push(package);
     }
     let mut archive = tar::Builder::new(Vec::new());
@@ -87,10 +85,8 @@ pub fn read(apt: &Path, suite: &Suite, wanted: &[String]) -> Result<Repository, 
     let archive = archive
         .into_inner()
         .map_err(|e| Error::io("packing", apt, &e))?;
-    let key = hash.finalize()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let parts = packages.iter().flat_map(|one| [&one.name, &one.sha256]);
+    let key = hash(&parts.collect::<Vec<_>>());
     Ok(Repository {
         archive,
         packages,
