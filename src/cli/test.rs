@@ -364,7 +364,11 @@ fn trial(
             trial.start = stage.took;
             (trial, Some(stage))
         }
-        Err(trouble) => (not_tried(trouble), None),
+        Err(unformed) => {
+            let mut trial = not_tried(unformed.trouble);
+            trial.attachments = unformed.logs;
+            (trial, None)
+        }
     };
     trial.began = began;
     trial.fingerprint = fingerprint;
@@ -394,7 +398,8 @@ fn shell_only(
         tools: &say,
     };
     let ground = lab.ground(&course, one.suite, heard).map_err(failed)?;
-    let stage = lab.stage(&course, &ground, heard).map_err(failed)?;
+    let stage =
+        (lab.stage(&course, &ground, heard)).map_err(|unformed| failed(unformed.trouble))?;
     drop(progress);
     shells(stage)
 }

@@ -17,6 +17,7 @@ use crate::build::{self, Answers, Surroundings};
 use crate::recipe::model::Recipe;
 use crate::recipe::suite::Suite;
 use crate::render::installer;
+use crate::trial::report::Attachment;
 use crate::trial::run::Course;
 use crate::trial::scenario::{Fencing, NODE_NAMES};
 use crate::trial::stub;
@@ -29,6 +30,11 @@ use crate::vm::template::{Blank, Cluster, Link, Spec, Template};
 
 /// MiB of each node.
 const MEMORY: u32 = 1024;
+
+/// All of the boot that the report can well show.
+const JOURNAL: &str = "journalctl --no-pager --quiet -b -o short-monotonic -n 3000";
+/// Before the stretch.
+const LOGS: Duration = Duration::from_secs(30);
 
 /// What no archive has.
 const ABSENT: [&str; 2] = ["eucalyptus", "image-store"];
@@ -59,6 +65,29 @@ pub struct Stage {
     pub cold: bool,
     /// What the fork took, or all of it where it is cold.
     pub took: Duration,
+}
+
+/// Why there is no cluster in its start state.
+#[derive(Debug)]
+pub struct Unformed {
+    pub trouble: Trouble,
+    /// What the machines that were to form it logged.
+    pub logs: Vec<Attachment>,
+}
+
+impl From<Trouble> for Unformed {
+    fn from(trouble: Trouble) -> Self {
+        Unformed {
+            trouble,
+            logs: Vec::new(),
+        }
+    }
+}
+
+impl From<crate::vm::Error> for Unformed {
+    fn from(error: crate::vm::Error) -> Self {
+        Trouble::from(error).into()
+    }
 }
 
 /// Hears what is being done.
@@ -128,7 +157,7 @@ impl Lab {
     /// # Errors
     /// `Environment`: packages or QEMU; `Guest`: the packages do not install, or
     /// the cluster does not form.
-    pub fn stage(&self, course: &Course, ground: &Ground, heard: Heard) -> Result<Stage, Trouble> {
+    pub fn stage(&self, course: &Course, ground: &Ground, heard: Heard) -> Result<Stage, Unformed> {
         let say = heard.steps;
         let Ground { spec, key, .. } = ground;
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
@@ -138,9 +167,13 @@ impl Lab {
             let form = || ground.form(cluster, course, say);
             cluster
                 .patrolled(form)
-                .map_err(|trouble| match cluster.host_fault() {
-                    Some(fault) => Trouble::Environment(fault),
-                    None => trouble,
+                .map_err(|trouble| match (cluster.host_fault(), &trouble) {
+                    (Some(fault), _) => Trouble::Environment(fault).into(),
+                    (None, Trouble::Environment(_)) => trouble.into(),
+                    (None, Trouble::Guest(_)) => Unformed {
+                        trouble,
+                        logs: logs(cluster),
+                    },
                 })
         };
         let (cluster, mut wires) = if self.sources.cold {
@@ -148,7 +181,7 @@ impl Lab {
             formed(&cluster)?;
             (cluster, wires)
         } else {
-            let template = self.templates.get(key.clone(), || {
+            let template = self.templates.get::<Unformed>(key.clone(), || {
                 let place = Template::cached(spec, key)?;
                 if let Some(template) = Template::open(&place, spec)? {
                     return Ok(template);
@@ -238,7 +271,7 @@ impl Lab {
         wanted.sort();
         wanted.dedup();
         let key = (suite.name.to_string(), wanted.clone());
-        let (image, accelerator) = self.images.get(key, || {
+        let (image, accelerator) = self.images.get::<Trouble>(key, || {
             let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
             let image = image::build(suite, &names, tools)?;
             let accelerator = accelerator::choose(&image.kernel(), &self.owner)?;
@@ -317,6 +350,29 @@ impl Lab {
         }
         Ok(plans)
     }
+}
+
+/// Journal and console of each node, as far as it answers.
+fn logs(cluster: &Cluster) -> Vec<Attachment> {
+    let mut logs = Vec::new();
+    for node in cluster.nodes() {
+        let machine = &node.machine;
+        let journal = machine.shell().script(JOURNAL, LOGS);
+        let texts = [
+            ("journal", journal.map(|done| done.text())),
+            ("console", machine.console()),
+        ];
+        for (kind, text) in texts {
+            let text = text.unwrap_or_else(|error| error.to_string());
+            if !text.trim().is_empty() {
+                logs.push(Attachment {
+                    name: format!("{}: {kind}", machine.name()),
+                    text,
+                });
+            }
+        }
+    }
+    logs
 }
 
 fn spoilt(error: debcrate::Error) -> Trouble {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use super::Trouble;
 use crate::vm::locked;
 
 type Slot<V> = Arc<Mutex<Option<V>>>;
@@ -24,7 +23,7 @@ impl<K: Ord, V: Clone> Memo<K, V> {
     ///
     /// # Errors
     /// Those of `make`.
-    pub fn get(&self, key: K, make: impl FnOnce() -> Result<V, Trouble>) -> Result<V, Trouble> {
+    pub fn get<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         let slot = locked(&self.0).entry(key).or_default().clone();
         let mut slot = locked(&slot);
         if let Some(value) = &*slot {
@@ -62,10 +61,10 @@ mod tests {
         };
         thread::scope(|scope| {
             let asked: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| memo.get("one", slow)))
+                .map(|_| scope.spawn(|| memo.get::<Trouble>("one", slow)))
                 .collect();
             begins.recv_timeout(PATIENCE).unwrap();
-            assert_eq!(memo.get("other", || Ok(7)), Ok(7));
+            assert_eq!(memo.get::<Trouble>("other", || Ok(7)), Ok(7));
             other.send(()).unwrap();
             for one in asked {
                 assert_eq!(one.join().unwrap(), Ok(0));
@@ -79,6 +78,6 @@ mod tests {
         let memo = Memo::default();
         let no = Trouble::Guest("no".into());
         assert_eq!(memo.get(1, || Err(no.clone())), Err(no.clone()));
-        assert_eq!(memo.get(1, || Ok(3)), Ok(3));
+        assert_eq!(memo.get::<Trouble>(1, || Ok(3)), Ok(3));
     }
 }
