@@ -84,9 +84,7 @@ impl Running<'_, '_> {
         let end = self.world.now() + self.stretched(patience);
         self.glance_until(end, Self::booting)?;
         self.watch.look(self.world)?;
-        for node in &members {
-            facts.nodes.push(self.node(node)?);
-        }
+        facts.nodes = self.nodes(&members)?;
         facts.sightings = self.watch.sightings.clone();
         facts.probes = self.world.probes();
         Ok(facts)
@@ -169,7 +167,31 @@ impl Running<'_, '_> {
         Ok(told)
     }
 
-    fn node(&mut self, node: &str) -> Result<NodeFacts, Trouble> {
+    /// What each member tells at the end, those that run all at once.
+    fn nodes(&mut self, members: &[String]) -> Result<Vec<NodeFacts>, Trouble> {
+        (self.said)("collecting what the members logged");
+        let mut list: Vec<NodeFacts> = members.iter().map(|node| self.seen(node)).collect();
+        let on: Vec<String> = (members.iter())
+            .filter(|node| self.world.power(node) == Power::On)
+            .cloned()
+            .collect();
+        let journals = self.all_since(&on)?;
+        let states = self.all(&on, "ubuntu-ha status --json", COLLECT)?;
+        for ((node, journal), state) in on.iter().zip(journals).zip(states) {
+            let Some(facts) = list.iter_mut().find(|facts| facts.name == *node) else {
+                continue;
+            };
+            let anchors = self.watch.anchors.get(node).map_or(&[][..], Vec::as_slice);
+            if let Ok(output) = journal {
+                facts.journal = event::journal(&output.stdout, anchors);
+            }
+            facts.status = state.map(|output| output.stdout).unwrap_or_default();
+        }
+        Ok(list)
+    }
+
+    /// What the last look and the serial line have told of a member.
+    fn seen(&mut self, node: &str) -> NodeFacts {
         let mut facts = NodeFacts {
             name: node.into(),
             console: self.world.console(node),
@@ -181,30 +203,23 @@ impl Running<'_, '_> {
             facts.crm_mon = seen.crm_mon.clone();
             facts.quorum = seen.quorumtool.clone();
         }
-        if self.world.power(node) != Power::On {
-            return Ok(facts);
-        }
+        facts
+    }
+
+    /// The journals since the trial began.
+    fn all_since(&mut self, nodes: &[String]) -> Result<Vec<Result<Output, String>>, Trouble> {
+        let cases: String = (nodes.iter())
+            .filter_map(|node| Some((node, self.cursors.get(node)?)))
+            .filter(|(_, cursor)| !cursor.is_empty())
+            .map(|(node, cursor)| format!("{node}) set -- --after-cursor='{cursor}' ;;\n"))
+            .collect();
         let fields = "MESSAGE,SYSLOG_IDENTIFIER,_COMM,_BOOT_ID";
-        let after = match self.cursors.get(node) {
-            Some(cursor) if !cursor.is_empty() => format!("--after-cursor='{cursor}'"),
-            _ => String::new(),
-        };
         // A line of ours, so that an empty journal is a journal that was lost.
         let shell = format!(
-            "systemd-cat -t hapkg-trial echo 'the trial ends'; journalctl --sync; \
-             journalctl --quiet --no-pager -o json --output-fields={fields} {after}"
+            "systemd-cat -t hapkg-trial echo 'the trial ends'; journalctl --sync\n\
+             case $(uname -n) in\n{cases}*) set -- ;;\nesac\n\
+             journalctl --quiet --no-pager -o json --output-fields={fields} \"$@\""
         );
-        facts.journal = match self.world.run(node, &shell, "", COLLECT) {
-            Ok(output) => {
-                let anchors = self.watch.anchors.get(node).map_or(&[][..], Vec::as_slice);
-                event::journal(&output.stdout, anchors)
-            }
-            Err(Trouble::Guest(_)) => Vec::new(),
-            Err(trouble) => return Err(trouble),
-        };
-        if let Ok(output) = self.world.run(node, "ubuntu-ha status --json", "", COLLECT) {
-            facts.status = output.stdout;
-        }
-        Ok(facts)
+        self.all(nodes, &shell, COLLECT)
     }
 }
