@@ -19,7 +19,8 @@ systemctl -q enable hapkg-shell.service hapkg-identity.service systemd-networkd.
 for unit in pcsd.service pcsd-ruby.service; do
     [ ! -e "/usr/lib/systemd/system/$unit" ] || systemctl -q disable "$unit"
 done
-# Only what runs by itself and would disturb a measurement.
+# What runs by itself and would disturb a measurement, and what takes its time of
+# every boot without a role, a daemon or a trial that needs it.
 for unit in apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service \
     dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer logrotate.timer \
     man-db.timer motd-news.timer motd-news.service xfs_scrub_all.timer ua-timer.timer \
@@ -27,6 +28,8 @@ for unit in apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-
     systemd-hwdb-update.service systemd-tpm2-setup.service systemd-tpm2-setup-early.service \
     systemd-pcrphase.service systemd-pcrphase-sysinit.service ldconfig.service getty@tty1.service \
     serial-getty@ttyS0.service modprobe@efi_pstore.service dracut-shutdown.service \
+    modprobe@drm.service modprobe@fuse.service sys-fs-fuse-connections.mount \
+    systemd-repart.service systemd-binfmt.service \
     snapd.service snapd.socket apport.service multipathd.service multipathd.socket; do
     ln -sf /dev/null "/etc/systemd/system/$unit"
 done
@@ -39,7 +42,13 @@ release=$(printf '%s\n' /lib/modules/* | sort -V | tail -n 1)
 release=${release##*/}
 mkdir -p /boot/hapkg
 cp "/boot/vmlinuz-$release" /boot/hapkg/vmlinuz
-if command -v mkinitramfs >/dev/null; then
+built_in() {
+    for name; do
+        grep -q "/$name\\.ko\$" "/lib/modules/$release/modules.builtin" || return 1
+    done
+}
+# One that is not needed costs every boot seconds: udev runs twice.
+if ! built_in virtio_pci virtio_blk ext4 && command -v mkinitramfs >/dev/null; then
     # The smallest that finds the disk: each megabyte costs under emulation.
     cp -a /etc/initramfs-tools /tmp/initramfs
     sed -i 's/^MODULES=.*/MODULES=list/; s/^COMPRESS=.*/COMPRESS=gzip/' /tmp/initramfs/initramfs.conf

@@ -139,7 +139,7 @@ impl Spec {
             .map(|node| self.command_line(node))
             .collect();
         digest(&format!(
-            "template 1|{qemu}|{}|{:?}|{lines:?}|{:?}|{}|{:?}|{:?}|{:?}",
+            "template 2|{qemu}|{}|{:?}|{lines:?}|{:?}|{}|{:?}|{:?}|{:?}",
             self.image.key,
             self.accelerator.kind,
             self.links,
