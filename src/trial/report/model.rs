@@ -209,6 +209,14 @@ pub struct Attachment {
     pub text: String,
 }
 
+impl Attachment {
+    /// What a node logged, unless that is nothing.
+    pub fn of(node: &str, kind: &str, text: String) -> Option<Self> {
+        let name = format!("{node}: {kind}");
+        (!text.trim().is_empty()).then_some(Attachment { name, text })
+    }
+}
+
 impl Trial {
     /// The longest time that clients were not served.
     pub fn outage(&self) -> Option<&Outage> {

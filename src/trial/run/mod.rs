@@ -470,14 +470,9 @@ impl Running<'_, '_> {
                     format!("{at:>10}  {}: {}\n", line.from, line.text)
                 })
                 .collect();
-            for (name, text) in [("journal", journal), ("console", node.console.clone())] {
-                if !text.trim().is_empty() {
-                    trial.attachments.push(Attachment {
-                        name: format!("{}: {name}", node.name),
-                        text,
-                    });
-                }
-            }
+            let texts = [("journal", journal), ("console", node.console.clone())];
+            let logs = texts.map(|(kind, text)| Attachment::of(&node.name, kind, text));
+            trial.attachments.extend(logs.into_iter().flatten());
         }
         trial.events.sort_by_key(|event| event.at);
         trial.floor = (trial.outage()).and_then(|outage| self.floor.floor(outage, facts));

@@ -354,25 +354,19 @@ impl Lab {
 
 /// Journal and console of each node, as far as it answers.
 fn logs(cluster: &Cluster) -> Vec<Attachment> {
-    let mut logs = Vec::new();
-    for node in cluster.nodes() {
+    let told = cluster.on_all(|node| {
         let machine = &node.machine;
         let journal = machine.shell().script(JOURNAL, LOGS);
         let texts = [
             ("journal", journal.map(|done| done.text())),
             ("console", machine.console()),
         ];
-        for (kind, text) in texts {
+        Ok(texts.map(|(kind, text)| {
             let text = text.unwrap_or_else(|error| error.to_string());
-            if !text.trim().is_empty() {
-                logs.push(Attachment {
-                    name: format!("{}: {kind}", machine.name()),
-                    text,
-                });
-            }
-        }
-    }
-    logs
+            Attachment::of(machine.name(), kind, text)
+        }))
+    });
+    told.into_iter().flatten().flatten().flatten().collect()
 }
 
 fn spoilt(error: debcrate::Error) -> Trouble {
