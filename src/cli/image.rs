@@ -8,8 +8,8 @@ use super::print;
 use super::progress::Progress;
 use crate::build;
 use crate::failure::Failure;
-use crate::vm::image::{self, Stored};
-use crate::vm::template;
+use crate::vm::cache::{self, Kind, Limits};
+use crate::vm::image;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -31,7 +31,7 @@ enum What {
         #[arg(long = "with", value_name = "PACKAGE")]
         packages: Vec<String>,
     },
-    /// List the images in the cache.
+    /// List images and templates of clusters, the least recently used last.
     List {
         /// Print them as JSON.
         #[arg(long)]
@@ -42,14 +42,22 @@ enum What {
         /// Only those that nobody used for so many days.
         #[arg(long, value_name = "DAYS", default_value_t = 14)]
         days: u32,
+        /// And as many more, the least recently used first, as it takes to
+        /// leave no more than so much: 10G, 500M.
+        #[arg(long, value_name = "SIZE", value_parser = bytes)]
+        to: Option<u64>,
     },
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    cache::size(text).ok_or_else(|| "not a number with M or G, like 10G".into())
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     match &args.what {
         What::Build { suites, packages } => make(suites, packages),
         What::List { json } => list(*json),
-        What::Prune { days } => prune(*days),
+        What::Prune { days, to } => prune(*days, *to),
     }
 }
 
@@ -65,40 +73,39 @@ fn make(names: &[String], packages: &[String]) -> Result<(), Failure> {
 }
 
 fn list(as_json: bool) -> Result<(), Failure> {
-    let images = image::list()?;
-    if as_json {
-        let all: Vec<_> = images
-            .iter()
-            .map(|one| {
-                json!({
-                    "suite": one.suite,
-                    "key": one.key,
-                    "bytes": one.size,
-                    "unused_seconds": one.unused.as_secs(),
-                    "in_use": one.in_use,
-                })
+    let all = cache::list()?;
+    if !as_json {
+        return all.iter().try_for_each(|one| print(&format!("{one}\n")));
+    }
+    let of = |kind: Kind| -> Vec<_> {
+        let all = all.iter().filter(|one| one.kind == kind);
+        all.map(|one| {
+            json!({
+                "name": one.name,
+                "image": one.image,
+                "bytes": one.size,
+                "unused_seconds": one.unused.as_secs(),
+                "in_use": one.in_use,
             })
-            .collect();
-        return print(&format!("{}\n", json!({ "images": all })));
-    }
-    images.iter().try_for_each(|one| print(&line(one)))
-}
-
-fn prune(days: u32) -> Result<(), Failure> {
-    for name in template::prune(DAY * days)? {
-        print(&format!("removed template {name}\n"))?;
-    }
-    let gone = image::prune(DAY * days)?;
-    gone.iter()
-        .try_for_each(|one| print(&format!("removed {}", line(one))))
-}
-
-/// `SUITE KEY SIZE AGE`.
-fn line(one: &Stored) -> String {
-    let used = if one.in_use {
-        "in use".to_owned()
-    } else {
-        format!("unused for {} days", one.unused.as_secs() / DAY.as_secs())
+        })
+        .collect()
     };
-    format!("{} {} {} MiB, {used}\n", one.suite, one.key, one.size >> 20)
+    let text = json!({
+        "images": of(Kind::Image),
+        "templates": of(Kind::Template),
+        "bytes": all.iter().map(|one| one.size).sum::<u64>(),
+        "most_bytes": cache::most()?,
+    });
+    print(&format!("{text}\n"))
+}
+
+fn prune(days: u32, most: Option<u64>) -> Result<(), Failure> {
+    let limits = Limits {
+        unused: Some(DAY * days),
+        size: most,
+        free: None,
+    };
+    let gone = cache::prune(&limits)?;
+    gone.iter()
+        .try_for_each(|one| print(&format!("removed {one}\n")))
 }

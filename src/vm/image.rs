@@ -8,14 +8,15 @@
 //! never changed, as templates lie on it.
 
 mod build;
-mod store;
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use build::build;
-pub use store::{Stored, list, prune};
+
+use crate::vm::Error;
 
 /// An image that exists. While one is held, nobody prunes it.
 #[derive(Debug, Clone)]
@@ -29,6 +30,23 @@ pub struct Image {
 }
 
 impl Image {
+    /// Its name in the cache.
+    pub fn name(&self) -> String {
+        name(&self.suite, &self.key)
+    }
+
+    /// When its disk was made, seconds since 1970 with nine decimals.
+    ///
+    /// # Errors
+    /// `Environment`: the disk is not there.
+    pub fn made(&self) -> Result<String, Error> {
+        let path = self.disk();
+        let data = path
+            .metadata()
+            .map_err(|e| Error::io("reading", &path, &e))?;
+        Ok(format!("{}.{:09}", data.mtime(), data.mtime_nsec()))
+    }
+
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.dir
@@ -49,6 +67,10 @@ impl Image {
         let path = self.dir.join("initrd");
         path.is_file().then_some(path)
     }
+}
+
+fn name(suite: &str, key: &str) -> String {
+    format!("{suite}-{key}")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub mod accelerator;
 pub mod bmc;
+pub mod cache;
 pub mod client;
 pub mod error;
 pub mod image;

@@ -6,18 +6,12 @@
 //! A fork has its template's MACs, addresses and identities: each fork needs
 //! switches of its own. Its clocks are set and its random state is made anew.
 
-#![allow(
-    clippy::incompatible_msrv,
-    reason = "file locks; only the packager is built from this, by a current rustc"
-)]
-
 mod cluster;
 mod spec;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
@@ -25,8 +19,8 @@ pub use cluster::{Cluster, Node, Wiring};
 pub use spec::{Blank, GATEWAY, Link, Spec};
 
 use crate::atomic;
-use crate::chroot::cache_dir;
 use crate::vm::Error;
+use crate::vm::cache::{self, Kind};
 use crate::vm::machine::{Disk, Format, moved, overlay, whole_copy};
 use crate::vm::owner::Owner;
 use cluster::{Stage, each};
@@ -48,15 +42,10 @@ impl Template {
     /// # Errors
     /// `Environment`: it cannot be read, or QEMU is missing.
     pub fn open(dir: &Path, spec: &Spec) -> Result<Option<Template>, Error> {
-        let path = dir.join(NOTE);
-        let Ok(note) = fs::read(&path) else {
-            return Ok(None);
-        };
-        let note: serde_json::Value = serde_json::from_slice(&note).unwrap_or_default();
-        if note["fingerprint"] != spec.fingerprint()? {
-            return Ok(None);
+        match note(dir) {
+            Some(there) if there == expected(spec)? => held(dir, spec),
+            _ => Ok(None),
         }
-        held(dir, spec).map(Some)
     }
 
     /// Where a template of that content is kept between runs: `key` covers
@@ -65,9 +54,9 @@ impl Template {
     /// # Errors
     /// `Environment`: there is no cache, or QEMU is missing.
     pub fn cached(spec: &Spec, key: &str) -> Result<PathBuf, Error> {
-        let all = cache_dir()?.join("templates");
-        fs::create_dir_all(&all).map_err(|e| Error::io("making", &all, &e))?;
-        Ok(all.join(format!("{}-{key}", spec.fingerprint()?)))
+        Ok(Kind::Template
+            .dir()?
+            .join(format!("{}-{key}", spec.fingerprint()?)))
     }
 
     /// What its cluster is made of.
@@ -143,11 +132,16 @@ impl Cluster {
                 }
             }
         }
-        held(dir, &spec)
+        held(dir, &spec)?.ok_or_else(|| {
+            let dir = dir.display();
+            Error::Environment(format!(
+                "{dir} was removed as soon as it was made; run it again"
+            ))
+        })
     }
 
     fn freeze_into(&self, dir: &Path) -> Result<(), Error> {
-        let note = json!({ "fingerprint": self.spec().fingerprint()? });
+        let note = expected(self.spec())?;
         each(self.nodes(), |node| node.machine.freeze())?;
         each(self.nodes(), |node| {
             let machine = &node.machine;
@@ -170,74 +164,30 @@ impl Cluster {
     }
 }
 
-/// Removes the cached templates that no process uses and nobody took for
-/// `age`; their names.
-///
-/// # Errors
-/// `Environment`: the cache cannot be read or written.
-pub fn prune(age: Duration) -> Result<Vec<String>, Error> {
-    let all = cache_dir()?.join("templates");
-    let mut gone = Vec::new();
-    let Ok(entries) = fs::read_dir(&all) else {
-        return Ok(gone);
-    };
-    for entry in entries {
-        let dir = entry.map_err(|e| Error::io("reading", &all, &e))?.path();
-        if !dir.is_dir() {
-            continue;
-        }
-        let name = dir.file_name().unwrap_or_default();
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with('.') {
-            half(&dir)?;
-            continue;
-        }
-        let mark = mark(&dir)?;
-        let used = mark.metadata().and_then(|data| data.modified());
-        let unused = used.ok().and_then(|used| used.elapsed().ok());
-        if unused.unwrap_or_default() < age || mark.try_lock().is_err() {
-            continue;
-        }
-        fs::remove_dir_all(&dir).map_err(|e| Error::io("removing", &dir, &e))?;
-        let _ = fs::remove_file(mark_name(&dir));
-        gone.push(name);
-    }
-    Ok(gone)
+/// What a template of `spec` says of itself. An image made anew has other
+/// blocks, and no template of the one before lies on it.
+fn expected(spec: &Spec) -> Result<serde_json::Value, Error> {
+    Ok(json!({
+        "fingerprint": spec.fingerprint()?,
+        "image": spec.image.name(),
+        "image-made": spec.image.made()?,
+    }))
 }
 
-/// Removes what a killed run began; none takes a day.
-fn half(dir: &Path) -> Result<(), Error> {
-    let began = dir.metadata().and_then(|data| data.modified());
-    let age = began.ok().and_then(|began| began.elapsed().ok());
-    if age.unwrap_or_default() < Duration::from_secs(24 * 60 * 60) {
-        return Ok(());
-    }
-    fs::remove_dir_all(dir).map_err(|e| Error::io("removing", dir, &e))
-}
-
-fn held(dir: &Path, spec: &Spec) -> Result<Template, Error> {
-    let mark = mark(dir)?;
-    mark.lock_shared()
-        .and_then(|()| mark.set_modified(SystemTime::now()))
-        .map_err(|e| Error::io("locking", dir, &e))?;
-    Ok(Template {
+fn held(dir: &Path, spec: &Spec) -> Result<Option<Template>, Error> {
+    Ok(cache::hold(dir)?.map(|mark| Template {
         spec: spec.clone(),
         dir: dir.into(),
-        _held: Arc::new(mark),
-    })
+        _held: mark,
+    }))
 }
 
-fn mark(dir: &Path) -> Result<File, Error> {
-    let path = mark_name(dir);
-    File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|e| Error::io("opening", &path, &e))
+/// The name of the image that the template in `dir` lies on.
+pub(super) fn image_of(dir: &Path) -> Option<String> {
+    note(dir)?["image"].as_str().map(str::to_owned)
 }
 
-fn mark_name(dir: &Path) -> PathBuf {
-    let name = dir.file_name().unwrap_or_default().to_string_lossy();
-    dir.with_file_name(format!("{name}.use"))
+fn note(dir: &Path) -> Option<serde_json::Value> {
+    let text = fs::read(dir.join(NOTE)).ok()?;
+    serde_json::from_slice(&text).ok()
 }

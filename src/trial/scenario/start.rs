@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::check::{Checker, is_name};
 use super::raw::{Client as RawClient, Fencing, FormedBy, Start as RawStart};
-use super::words;
 use super::{Client, Start};
 use crate::recipe::document::{Step as Place, at};
 use crate::recipe::suggest;
 use crate::trial::stub;
+use crate::vm::cache;
 
 /// Where records are written unless a scenario says otherwise.
 const RECORDS_PORT: u16 = 7007;
@@ -69,7 +69,7 @@ pub(super) fn start(checker: &mut Checker, raw: &RawStart) -> Start {
         token
     });
     let mut size = |path: &[Place], text: &str| {
-        words::size(text).unwrap_or_else(|| {
+        cache::size(text).unwrap_or_else(|| {
             checker.value(
                 path,
                 format!("{text:?} is no size of a disk"),

@@ -87,18 +87,6 @@ pub fn duration(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(all.unsigned_abs()))
 }
 
-/// `512M`, `1G`: bytes.
-pub fn size(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
-    let unit = match unit {
-        "M" => 1 << 20,
-        "G" => 1 << 30,
-        _ => return None,
-    };
-    let number: u64 = number.parse().ok()?;
-    (1..=1 << 20).contains(&number).then_some(number * unit)
-}
-
 /// A length of time as people read it: `4.1 s`, `250 ms`, `2 min 5 s`.
 pub fn told(time: Duration) -> String {
     match time.as_millis() {
@@ -130,15 +118,6 @@ mod tests {
             "1..5s",
         ] {
             assert_eq!(milliseconds(wrong, false), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_whole() {
-        assert_eq!(size("1G"), Some(1 << 30));
-        assert_eq!(size("64M"), Some(64 << 20));
-        for wrong in ["", "1", "0M", "1.5G", "1T", "-1G"] {
-            assert_eq!(size(wrong), None, "{wrong}");
         }
     }
 

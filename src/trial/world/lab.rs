@@ -23,6 +23,7 @@ use crate::trial::scenario::{Fencing, NODE_NAMES};
 use crate::trial::stub;
 use crate::vm::accelerator::{self, Accelerator};
 use crate::vm::bmc::{PASSWORD, USER};
+use crate::vm::cache;
 use crate::vm::image::{self, Image};
 use crate::vm::machine::Watchdog;
 use crate::vm::owner::Owner;
@@ -186,6 +187,7 @@ impl Lab {
                 if let Some(template) = Template::open(&place, spec)? {
                     return Ok(template);
                 }
+                cache::make_room(say)?;
                 say("booting the nodes of a template");
                 let (cluster, wires) = self.boot(&format!("{name}t"), spec, true)?;
                 formed(&cluster)?;

@@ -5,12 +5,12 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::Image;
-use super::store::{hold, images, locked};
+use super::{Image, name};
 use crate::atomic;
 use crate::chroot::{self, Base, Network, Trial, as_root, enough_room, hash, remove_tree};
 use crate::recipe::suite::{Family, Suite};
 use crate::vm::Error;
+use crate::vm::cache::{self, Kind};
 
 /// Raised when the same input gives another image than before.
 const LAYOUT: &str = "image 1";
@@ -97,11 +97,11 @@ pub fn build(suite: &Suite, packages: &[&str], progress: &dyn Fn(&str)) -> Resul
     }
     parts.push(base.packages_hash()?);
     let key = hash(&parts);
-    let name = format!("{}-{key}", suite.name);
-    let dir = images()?.join(&name);
-    let _turn = locked(&dir)?;
+    let dir = Kind::Image.dir()?.join(name(suite.name, &key));
+    let _turn = cache::turn(&dir)?;
     if !dir.is_dir() {
-        enough_room(&images()?)?;
+        cache::make_room(progress)?;
+        enough_room(&Kind::Image.dir()?)?;
         progress(&format!("making a {} disk", suite.name));
         let partial = dir.with_extension("partial");
         remove_tree(&partial)?;
@@ -113,7 +113,16 @@ pub fn build(suite: &Suite, packages: &[&str], progress: &dyn Fn(&str)) -> Resul
         }
         atomic::rename(&partial, &dir).map_err(|e| Error::Environment(e.to_string()))?;
     }
-    hold(suite.name, &key, &dir)
+    let held = cache::hold(&dir)?.ok_or_else(|| {
+        let dir = dir.display();
+        Error::Environment(format!("{dir} was removed meanwhile; run it again"))
+    })?;
+    Ok(Image {
+        suite: suite.name.into(),
+        key,
+        dir,
+        _held: held,
+    })
 }
 
 /// The suite's base, the system on it, and the caller's packages on that.

@@ -1,0 +1,552 @@
+//! The cache of images and templates: what lies in it, who uses it, and what
+//! goes when it is full.
+//!
+//! An entry is a directory; whoever uses it holds a shared lock on the file of
+//! its name with `.use` at the end, whose time says when it was last taken.
+//! Templates lie on an image, which never goes before them.
+
+#![allow(
+    clippy::incompatible_msrv,
+    reason = "file locks; only the packager is built from this, by a current rustc"
+)]
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use nix::sys::statvfs::statvfs;
+
+use crate::chroot::{cache_dir, remove_tree};
+use crate::vm::Error;
+
+/// Names the most that images and templates may take of the disk: `40G`.
+pub const SIZE: &str = "HAPKG_CACHE_SIZE";
+
+/// That, where nobody names it: every role's usual start on one suite.
+const DEFAULT_SIZE: u64 = 32 << 30;
+
+/// What is left to others on the cache's disk, as long as anything can go.
+const FREE: u64 = 8 << 30;
+
+/// No template is so long in the making, once its cluster has formed.
+const HALF_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Template,
+    Image,
+}
+
+impl Kind {
+    const ALL: [Kind; 2] = [Kind::Template, Kind::Image];
+
+    /// The directory of all of them, made where needed.
+    pub fn dir(self) -> Result<PathBuf, Error> {
+        let dir = self.below(&cache_dir()?);
+        fs::create_dir_all(&dir).map_err(|e| Error::io("making", &dir, &e))?;
+        Ok(dir)
+    }
+
+    fn below(self, cache: &Path) -> PathBuf {
+        cache.join(match self {
+            Self::Image => "images",
+            Self::Template => "templates",
+        })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Image => "image",
+            Self::Template => "template",
+        })
+    }
+}
+
+/// An image or a template in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub kind: Kind,
+    /// `SUITE-KEY` of an image, `FINGERPRINT-KEY` of a template.
+    pub name: String,
+    /// The image that a template lies on; none if nobody knows.
+    pub image: Option<String>,
+    /// Bytes on the disk.
+    pub size: u64,
+    /// Since it was last taken; an image is with each of its templates.
+    pub unused: Duration,
+    /// Held by a process right now.
+    pub in_use: bool,
+    dir: PathBuf,
+}
+
+/// What may stay. Nothing goes for a limit that is not set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// What nobody took for so long goes.
+    pub unused: Option<Duration>,
+    /// Bytes of all entries; the least recently used go first.
+    pub size: Option<u64>,
+    /// Bytes free on the disk; likewise.
+    pub free: Option<u64>,
+}
+
+/// Marks the entry in `dir` as used now, and as in use while the file lives;
+/// `None`: it has gone.
+///
+/// # Errors
+/// `Environment`: the cache cannot be written.
+pub fn hold(dir: &Path) -> Result<Option<Arc<File>>, Error> {
+    let path = mark_name(dir);
+    loop {
+        let mark = open(&path)?;
+        mark.lock_shared()
+            .map_err(|e| Error::io("locking", &path, &e))?;
+        // Whoever took the entry away took this file with it.
+        let same = match (mark.metadata(), fs::metadata(&path)) {
+            (Ok(held), Ok(there)) => held.ino() == there.ino(),
+            _ => false,
+        };
+        if !same {
+            continue;
+        }
+        if !dir.is_dir() {
+            return Ok(None);
+        }
+        mark.set_modified(SystemTime::now())
+            .map_err(|e| Error::io("marking", &path, &e))?;
+        return Ok(Some(Arc::new(mark)));
+    }
+}
+
+/// Waits until nobody else makes `dir`; held as long as the file is.
+///
+/// # Errors
+/// `Environment`: the cache cannot be written.
+pub fn turn(dir: &Path) -> Result<File, Error> {
+    let path = turn_name(dir);
+    let file = open(&path)?;
+    file.lock().map_err(|e| Error::io("locking", &path, &e))?;
+    Ok(file)
+}
+
+/// All that is in the cache, the least recently used last.
+///
+/// # Errors
+/// `Environment`: the cache cannot be read.
+pub fn list() -> Result<Vec<Entry>, Error> {
+    list_in(&cache_dir()?)
+}
+
+/// Bytes that images and templates may take: what [`SIZE`] says, or 32 GiB.
+///
+/// # Errors
+/// `Environment`: it is no size.
+pub fn most() -> Result<u64, Error> {
+    let Some(text) = std::env::var_os(SIZE).filter(|text| !text.is_empty()) else {
+        return Ok(DEFAULT_SIZE);
+    };
+    let text = text.to_string_lossy();
+    size(&text).ok_or_else(|| {
+        Error::Environment(format!(
+            "{SIZE}={text} is no size; write it as a number with M or G, like 40G"
+        ))
+    })
+}
+
+/// `512M`, `1G`: bytes.
+pub fn size(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
+    let unit = match unit {
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return None,
+    };
+    let number: u64 = number.parse().ok()?;
+    (1..=1 << 20).contains(&number).then_some(number * unit)
+}
+
+/// Before an image or a template is made: takes away what is past the limits
+/// and in nobody's use.
+///
+/// # Errors
+/// `Environment`: the cache cannot be read or written.
+pub fn make_room(progress: &dyn Fn(&str)) -> Result<(), Error> {
+    let limits = Limits {
+        size: Some(most()?),
+        free: Some(FREE),
+        unused: None,
+    };
+    for gone in prune(&limits)? {
+        progress(&format!("the cache is full: removed {gone}"));
+    }
+    Ok(())
+}
+
+/// Removes what is past the limits and no process uses, and what killed runs
+/// left behind; what was removed.
+///
+/// # Errors
+/// `Environment`: the cache cannot be read or written.
+pub fn prune(limits: &Limits) -> Result<Vec<Entry>, Error> {
+    let cache = cache_dir()?;
+    for kind in Kind::ALL {
+        half(kind, &kind.below(&cache))?;
+    }
+    let free = || -> Result<u64, Error> {
+        match statvfs(&cache) {
+            Ok(disk) => Ok(disk.blocks_available() * disk.fragment_size()),
+            Err(nix::errno::Errno::ENOENT) => Ok(u64::MAX),
+            Err(e) => Err(Error::io("looking at the disk of", &cache, &e.into())),
+        }
+    };
+    prune_in(&cache, limits, &free)
+}
+
+fn prune_in(
+    cache: &Path,
+    limits: &Limits,
+    free: &dyn Fn() -> Result<u64, Error>,
+) -> Result<Vec<Entry>, Error> {
+    let mut entries = list_in(cache)?;
+    entries.sort_by_key(|entry| (Reverse(entry.unused), entry.kind));
+    let mut total: u64 = entries.iter().map(|entry| entry.size).sum();
+    let mut gone: Vec<Entry> = Vec::new();
+    for entry in &entries {
+        let old = limits.unused.is_some_and(|limit| entry.unused >= limit);
+        let large = limits.size.is_some_and(|limit| total > limit);
+        let tight = match limits.free {
+            Some(limit) => free()? < limit,
+            None => false,
+        };
+        if !(old || large || tight) || !remove(entry, cache)? {
+            continue;
+        }
+        total -= entry.size;
+        gone.push(entry.clone());
+    }
+    Ok(gone)
+}
+
+/// Whether the entry could be removed: no process uses it, makes it, or has a
+/// template on it.
+fn remove(entry: &Entry, cache: &Path) -> Result<bool, Error> {
+    let mark = open(&mark_name(&entry.dir))?;
+    if mark.try_lock().is_err() {
+        return Ok(false);
+    }
+    let turn = match entry.kind {
+        Kind::Image => Some(open(&turn_name(&entry.dir))?),
+        Kind::Template => None,
+    };
+    if turn.is_some_and(|turn| turn.try_lock().is_err()) {
+        return Ok(false);
+    }
+    let templates = list_of(Kind::Template, cache)?;
+    if templates.iter().any(|template| template.lies_on(entry)) {
+        return Ok(false);
+    }
+    remove_tree(&entry.dir)?;
+    let _ = fs::remove_file(mark_name(&entry.dir));
+    Ok(true)
+}
+
+fn list_in(cache: &Path) -> Result<Vec<Entry>, Error> {
+    let templates = list_of(Kind::Template, cache)?;
+    let mut all = list_of(Kind::Image, cache)?;
+    for image in &mut all {
+        let above = templates.iter().filter(|one| one.lies_on(image));
+        let taken = above.map(|one| one.unused).min().unwrap_or(image.unused);
+        image.unused = image.unused.min(taken);
+    }
+    all.extend(templates);
+    all.sort_by_key(|entry| (entry.unused, Reverse(entry.kind)));
+    Ok(all)
+}
+
+fn list_of(kind: Kind, cache: &Path) -> Result<Vec<Entry>, Error> {
+    let mut found = Vec::new();
+    for dir in directories(&kind.below(cache))? {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        if is_half(&name) {
+            continue;
+        }
+        let mark = open(&mark_name(&dir))?;
+        let used = mark.metadata().and_then(|data| data.modified());
+        let unused = used.ok().and_then(|used| used.elapsed().ok());
+        found.push(Entry {
+            kind,
+            name: name.into_owned(),
+            image: match kind {
+                Kind::Image => None,
+                Kind::Template => super::template::image_of(&dir),
+            },
+            size: occupied(&dir),
+            unused: unused.unwrap_or_default(),
+            in_use: mark.try_lock().is_err(),
+            dir,
+        });
+    }
+    Ok(found)
+}
+
+/// Removes what a killed run began.
+fn half(kind: Kind, above: &Path) -> Result<(), Error> {
+    for dir in directories(above)? {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        if !is_half(&name) {
+            continue;
+        }
+        match kind {
+            Kind::Image => {
+                let turn = open(&dir.with_extension("lock"))?;
+                if turn.try_lock().is_ok() {
+                    remove_tree(&dir)?;
+                }
+            }
+            Kind::Template => {
+                let began = dir.metadata().and_then(|data| data.modified());
+                let age = began.ok().and_then(|began| began.elapsed().ok());
+                if age.is_some_and(|age| age >= HALF_AGE) {
+                    remove_tree(&dir)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The end of the name of an image in the making.
+pub const PARTIAL: &str = ".partial";
+
+/// An image ends with [`PARTIAL`] until it is whole, a template begins with a
+/// dot, like all that is written beside its place.
+fn is_half(name: &str) -> bool {
+    name.starts_with('.') || name.ends_with(PARTIAL)
+}
+
+fn directories(above: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |e: io::Error| Error::io("reading", above, &e);
+    let entries = match fs::read_dir(above) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn turn_name(dir: &Path) -> PathBuf {
+    with_end(dir, "lock")
+}
+
+fn mark_name(dir: &Path) -> PathBuf {
+    with_end(dir, "use")
+}
+
+fn with_end(dir: &Path, end: &str) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    dir.with_file_name(format!("{name}.{end}"))
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|e| Error::io("opening", path, &e))
+}
+
+/// Bytes of a tree on the disk; what vanishes meanwhile has none.
+fn occupied(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return 0;
+    };
+    entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let data = entry.metadata().ok()?;
+            Some(match data.is_dir() {
+                true => occupied(&entry.path()),
+                false => data.blocks() * 512,
+            })
+        })
+        .sum()
+}
+
+impl Entry {
+    /// Whether a template needs that image; one that does not say may.
+    fn lies_on(&self, image: &Entry) -> bool {
+        let named = self.image.as_deref();
+        image.kind == Kind::Image && named.is_none_or(|name| name == image.name)
+    }
+}
+
+impl fmt::Display for Entry {
+    /// `image noble-KEY, 811 MiB, unused for 3 days`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)?;
+        if let Some(image) = &self.image {
+            write!(f, " on {image}")?;
+        }
+        write!(f, ", {} MiB, ", self.size >> 20)?;
+        if self.in_use {
+            return f.write_str("in use");
+        }
+        let minutes = self.unused.as_secs() / 60;
+        match minutes {
+            0..120 => write!(f, "unused for {minutes} min"),
+            120..2880 => write!(f, "unused for {} hours", minutes / 60),
+            _ => write!(f, "unused for {} days", minutes / 1440),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::fs::{self, File};
+    use std::path::Path;
+    use std::thread;
+    use std::time::{Duration, Instant, SystemTime};
+
+    use super::{Entry, Kind, Limits, directories, hold, list_in, prune_in, size};
+
+    /// Two images, each with a template, taken 1 to 4 hours ago.
+    fn filled() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let entry = |path: &str, hours: u64, note: &str| {
+            let place = dir.path().join(path);
+            fs::create_dir_all(&place).unwrap();
+            fs::write(place.join("disk.raw"), vec![7; 64 << 10]).unwrap();
+            if !note.is_empty() {
+                fs::write(place.join("template.json"), note).unwrap();
+            }
+            let mark = File::create(dir.path().join(format!("{path}.use"))).unwrap();
+            let ago = Duration::from_secs(hours * 3600);
+            mark.set_modified(SystemTime::now() - ago).unwrap();
+        };
+        entry("images/noble-1", 4, "");
+        entry("images/noble-2", 3, "");
+        entry("templates/a-1", 2, r#"{"image":"noble-1"}"#);
+        entry("templates/b-2", 3, r#"{"image":"noble-2"}"#);
+        fs::create_dir(dir.path().join("images/noble-3.partial")).unwrap();
+        fs::create_dir(dir.path().join("templates/.c-1.7-0.new")).unwrap();
+        dir
+    }
+
+    fn names(entries: &[Entry]) -> Vec<&str> {
+        entries.iter().map(|one| one.name.as_str()).collect()
+    }
+
+    fn roomy() -> Result<u64, super::Error> {
+        Ok(u64::MAX)
+    }
+
+    /// A child that another test forks shares a lock until its exec.
+    fn soon(what: impl Fn() -> bool) -> bool {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !what() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(10));
+        }
+        what()
+    }
+
+    #[test]
+    fn an_image_is_as_recent_as_its_templates_and_half_ones_are_none() {
+        let cache = filled();
+        let found = list_in(cache.path()).unwrap();
+        assert_eq!(names(&found), ["noble-1", "a-1", "noble-2", "b-2"]);
+        assert_eq!(found[0].unused.as_secs() / 3600, 2);
+        assert!(found.iter().all(|one| one.size >= 64 << 10));
+    }
+
+    #[test]
+    fn the_least_recently_used_go_first_and_images_after_their_templates() {
+        let cache = filled();
+        let all: u64 = list_in(cache.path())
+            .unwrap()
+            .iter()
+            .map(|one| one.size)
+            .sum();
+        let limits = Limits {
+            size: Some(all - 1),
+            ..Limits::default()
+        };
+        let gone = prune_in(cache.path(), &limits, &roomy).unwrap();
+        assert_eq!(names(&gone), ["b-2"]);
+        assert!(!cache.path().join("templates/b-2").exists());
+        assert!(!cache.path().join("templates/b-2.use").exists());
+        let limits = Limits {
+            unused: Some(Duration::from_secs(2 * 3600)),
+            ..Limits::default()
+        };
+        let gone = prune_in(cache.path(), &limits, &roomy).unwrap();
+        assert_eq!(names(&gone), ["noble-2", "a-1", "noble-1"]);
+    }
+
+    #[test]
+    fn what_is_held_stays_and_so_does_what_it_lies_on() {
+        let cache = filled();
+        let template = cache.path().join("templates/b-2");
+        let held = hold(&template).unwrap().unwrap();
+        let nothing = Limits {
+            size: Some(0),
+            ..Limits::default()
+        };
+        let gone = prune_in(cache.path(), &nothing, &roomy).unwrap();
+        assert_eq!(names(&gone), ["a-1", "noble-1"]);
+        let left = list_in(cache.path()).unwrap();
+        assert!(left.iter().any(|one| one.name == "b-2" && one.in_use));
+        drop(held);
+        let free = || list_in(cache.path()).unwrap().iter().all(|one| !one.in_use);
+        assert!(soon(free));
+        prune_in(cache.path(), &nothing, &roomy).unwrap();
+        assert!(directories(&Kind::Image.below(cache.path())).unwrap().len() == 1);
+        assert!(hold(&template).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_full_disk_is_emptied_until_there_is_room() {
+        let cache = filled();
+        let asked = Cell::new(0);
+        let free = || {
+            asked.set(asked.get() + 1);
+            Ok(if asked.get() < 3 { 10 } else { 100 })
+        };
+        let limits = Limits {
+            free: Some(50),
+            ..Limits::default()
+        };
+        let gone = prune_in(cache.path(), &limits, &free).unwrap();
+        assert_eq!(names(&gone), ["b-2", "noble-2"]);
+    }
+
+    #[test]
+    fn no_cache_is_an_empty_one() {
+        assert!(list_in(Path::new("/nowhere")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn sizes_are_whole() {
+        assert_eq!(size("1G"), Some(1 << 30));
+        assert_eq!(size("64M"), Some(64 << 20));
+        for wrong in ["", "1", "0M", "1.5G", "1T", "-1G"] {
+            assert_eq!(size(wrong), None, "{wrong}");
+        }
+    }
+}
