@@ -7,10 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
-
 use crate::atomic;
-use crate::chroot::cache_dir;
+use crate::chroot::{self, cache_dir};
 use crate::vm::Error;
 use crate::vm::owner::Owner;
 
@@ -141,19 +139,14 @@ pub fn version() -> Result<String, Error> {
 
 /// A name for this machine, its kernel, QEMU and the guest's kernel.
 fn machine(version: &str, kernel: &Path) -> String {
-    let mut hash = Sha256::new();
+    let mut parts = vec![version.to_owned(), kernel.display().to_string()];
     for path in ["/etc/machine-id", "/proc/version", "/proc/cpuinfo"] {
         let text = fs::read_to_string(path).unwrap_or_default();
         // The frequency changes from one look to the next.
         let model = text.lines().filter(|line| !line.starts_with("cpu MHz"));
-        model.for_each(|line| hash.update(line));
+        parts.extend(model.map(str::to_owned));
     }
-    hash.update(version);
-    hash.update(kernel.as_os_str().as_encoded_bytes());
-    hash.finalize()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    chroot::hash(&parts)
 }
 
 /// Boots the kernel under KVM, with nothing else, until it says its version.

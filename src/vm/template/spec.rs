@@ -2,12 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use sha2::{Digest, Sha256};
-
+use crate::chroot;
 use crate::vm::Error;
 use crate::vm::accelerator::{self, Accelerator};
 use crate::vm::image::Image;
 use crate::vm::machine::Watchdog;
+
+/// Raised when the same input gives another template than before.
+const LAYOUT: &str = "template 3";
 
 /// The network between nodes and their BMCs (TEST-NET-3, RFC 5737).
 const BMC_NETWORK: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 0);
@@ -138,36 +140,33 @@ impl Spec {
         let lines: Vec<String> = (0..self.nodes.len())
             .map(|node| self.command_line(node))
             .collect();
-        digest(&format!(
-            "template 2|{qemu}|{}|{:?}|{lines:?}|{:?}|{}|{:?}|{:?}|{:?}",
-            self.image.key,
-            self.accelerator.kind,
-            self.links,
-            self.memory,
-            self.watchdog,
-            self.disks,
-            self.shared,
-        ))
+        let made_of = format!(
+            "{:?}",
+            (
+                self.accelerator.kind,
+                &self.links,
+                self.memory,
+                self.watchdog,
+                &self.disks,
+                &self.shared,
+            )
+        );
+        let parts = [LAYOUT, qemu, &self.image.key, &made_of];
+        chroot::hash(&[&parts.map(str::to_owned)[..], &lines[..]].concat())
     }
 
     /// A fixed one for each node, as the command line must stay the same.
     fn machine_id(&self, node: usize) -> String {
         let name = &self.nodes[node];
-        digest(&format!("machine {name} 1")) + &digest(&format!("machine {name} 2"))
+        ["1", "2"]
+            .map(|half| chroot::hash(&["machine", name, half]))
+            .concat()
     }
 }
 
 fn within(network: Ipv4Addr, first: u32, number: usize) -> Ipv4Addr {
     let number = u32::try_from(number).unwrap_or(0);
     Ipv4Addr::from(u32::from(network) + first + number)
-}
-
-/// 16 hexadecimal digits.
-fn digest(text: &str) -> String {
-    Sha256::digest(text)[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 #[cfg(test)]
