@@ -31,7 +31,7 @@ pub const SIZE: &str = "HAPKG_CACHE_SIZE";
 const DEFAULT_SIZE: u64 = 32 << 30;
 
 /// What is left to others on the cache's disk, as long as anything can go.
-const FREE: u64 = 8 << 30;
+const FREE: u64 = 4 << 30;
 
 /// No template is so long in the making, once its cluster has formed.
 const HALF_AGE: Duration = Duration::from_secs(60 * 60);
