@@ -4,6 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
 
 use super::print;
+use super::test::failed;
 use crate::failure::Failure;
 use crate::trial::world::{Stage, World};
 
@@ -24,7 +25,7 @@ pub fn shells(mut stage: Stage) -> Result<(), Failure> {
         let mut line = String::new();
         let read = stdin.lock().read_line(&mut line);
         if !matches!(read, Ok(length) if length > 0) {
-            return Ok(());
+            return stage.machines.end_capture().map_err(failed);
         }
         let Some((node, command)) = line.trim().split_once(' ') else {
             continue;

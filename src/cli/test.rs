@@ -71,6 +71,10 @@ pub struct Args {
     /// scenario and accelerator is not run again, and nothing of it is lost.
     #[arg(long, conflicts_with_all = ["keep", "shell", "list"])]
     resume: bool,
+    /// Directory to write all frames of every trial to, a pcap file for each link, as tcpdump
+    /// and wireshark read them.
+    #[arg(long, value_name = "DIR")]
+    capture: Option<PathBuf>,
     /// Boot and form every cluster anew instead of forking a template.
     #[arg(long)]
     no_snapshot: bool,
@@ -130,6 +134,7 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
         recipes: recipes.to_path_buf(),
         dist: args.dist.clone(),
         cold: args.no_snapshot,
+        capture: args.capture.clone(),
     };
     let earlier = match args.resume {
         true => earlier(&args.report)?,
@@ -167,7 +172,7 @@ fn earlier(directory: &Path) -> Result<Option<Report>, Failure> {
     Ok(report)
 }
 
-fn failed(trouble: Trouble) -> Failure {
+pub(super) fn failed(trouble: Trouble) -> Failure {
     match trouble {
         Trouble::Environment(text) => Failure::Environment(text),
         Trouble::Guest(text) => Failure::No(text),
@@ -360,6 +365,10 @@ fn trial(
     let (mut trial, stage) = match lab.stage(&course, &ground, heard) {
         Ok(mut stage) => {
             let mut trial = run::run(&mut stage.machines, &course, &mut |text| say(text));
+            if let Err(trouble) = stage.machines.end_capture() {
+                trial.verdict = Verdict::Environment;
+                trial.why.push(trouble.text().into());
+            }
             trial.cold = stage.cold;
             trial.start = stage.took;
             (trial, Some(stage))

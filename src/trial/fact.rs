@@ -80,15 +80,21 @@ pub struct Sighting {
 pub enum ProbeKind {
     Arp,
     Ping,
+    Tcp,
     Http,
     Write,
 }
 
 impl ProbeKind {
+    /// Those that ask whether the address serves, the nearest to what clients do
+    /// first: a page, else a connection, an echo, an answer to ARP.
+    pub const NEAREST: [ProbeKind; 4] = [Self::Http, Self::Tcp, Self::Ping, Self::Arp];
+
     pub fn text(self) -> &'static str {
         match self {
             Self::Arp => "ARP",
             Self::Ping => "ping",
+            Self::Tcp => "TCP",
             Self::Http => "HTTP",
             Self::Write => "write",
         }

@@ -94,6 +94,9 @@ pub trait World {
     /// By how much time limits are stretched; 1 where guests run at full speed.
     fn scale(&self) -> f64;
 
+    /// How late the client was at worst, by its own plan.
+    fn lateness(&self) -> Duration;
+
     /// What executes the guests' code: `KVM`, `TCG`.
     fn accelerator(&self) -> String;
 

@@ -355,6 +355,12 @@ fn conditions(body: &mut String, trial: &Trial) {
         };
         words.push(format!("{how} in {}", told(trial.start)));
     }
+    if !trial.late.is_zero() {
+        words.push(format!(
+            "the client was late by {} at worst",
+            told(trial.late)
+        ));
+    }
     if let Some(floor) = trial.floor {
         let parts = floor
             .parts()

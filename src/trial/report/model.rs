@@ -85,6 +85,10 @@ pub struct Trial {
     pub accelerator: String,
     /// By how much time limits were stretched.
     pub scale: f64,
+    /// How late the client's own questions were at worst, the host being busy:
+    /// outages are known to no less.
+    #[serde(with = "millis", default)]
+    pub late: Duration,
     /// Stand-ins for software that no archive has.
     pub stubs: Vec<String>,
     pub nodes: Vec<String>,

@@ -96,11 +96,9 @@ pub fn outages(probes: &[Probe]) -> Vec<Outage> {
     outages
 }
 
-/// The longest, by the probe that is nearest to what clients do: a page, else
-/// an echo, else an answer to ARP.
+/// The longest, by the probe that is nearest to what clients do.
 pub fn longest(outages: &[Outage]) -> Option<&Outage> {
-    let nearest = [ProbeKind::Http, ProbeKind::Ping, ProbeKind::Arp];
-    nearest.into_iter().find_map(|kind| {
+    ProbeKind::NEAREST.into_iter().find_map(|kind| {
         let of_kind = outages.iter().filter(|outage| outage.kind == kind);
         of_kind.max_by_key(|outage| outage.length)
     })
@@ -164,6 +162,8 @@ mod tests {
     #[test]
     fn the_page_counts_more_than_the_echo() {
         let mut all = outages(&probes(ProbeKind::Ping, "+----+"));
+        all.extend(outages(&probes(ProbeKind::Tcp, "+--+")));
+        assert_eq!(longest(&all).unwrap().kind, ProbeKind::Tcp);
         all.extend(outages(&probes(ProbeKind::Http, "+-+")));
         assert_eq!(longest(&all).unwrap().kind, ProbeKind::Http);
         assert_eq!(longest(&[]), None);

@@ -86,6 +86,7 @@ pub fn power_off(repeat: u16, outage: u64) -> Trial {
         verdict: Verdict::Passed,
         why: Vec::new(),
         cold: false,
+        late: ms(3),
         start: ms(1400),
         served: Some(ms(400)),
         length: ms(31_000),

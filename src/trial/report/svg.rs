@@ -175,12 +175,7 @@ fn steps(canvas: &Canvas, trial: &Trial, bottom: f64) -> String {
 
 fn probes(canvas: &mut Canvas, trial: &Trial) {
     let nearest = trial.outage().map(|outage| outage.kind);
-    for kind in [
-        ProbeKind::Http,
-        ProbeKind::Ping,
-        ProbeKind::Arp,
-        ProbeKind::Write,
-    ] {
+    for kind in ProbeKind::NEAREST.into_iter().chain([ProbeKind::Write]) {
         let spans: Vec<_> = trial
             .spans
             .iter()

@@ -231,6 +231,10 @@ impl World for Fake {
         1.0
     }
 
+    fn lateness(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn bmc(&self, _: &str) -> Option<String> {
         None
     }

@@ -106,6 +106,7 @@ impl<'a> Course<'a> {
             length: Duration::ZERO,
             accelerator: String::new(),
             scale: 1.0,
+            late: Duration::ZERO,
             stubs: self.start.stubs.clone().unwrap_or_default(),
             nodes: self.machines(),
             steps: Vec::new(),
@@ -181,6 +182,7 @@ pub fn run(world: &mut dyn World, course: &Course, said: Listener) -> Trial {
         trial.why.extend(why.iter().cloned());
     }
     trial.length = running.world.now();
+    trial.late = running.world.lateness();
     running.draw(&mut trial);
     let environment = environment.or_else(|| running.world.host_fault());
     if let Some(why) = environment {

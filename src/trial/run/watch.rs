@@ -205,8 +205,7 @@ impl Watch {
     /// Whether the client's last question of the nearest kind was answered;
     /// `None` where it asks nothing.
     pub fn served(&self) -> Option<bool> {
-        let kinds = [ProbeKind::Http, ProbeKind::Ping, ProbeKind::Arp];
-        kinds.into_iter().find_map(|kind| {
+        ProbeKind::NEAREST.into_iter().find_map(|kind| {
             let last = self.probes.iter().rev().find(|probe| probe.kind == kind)?;
             Some(last.good)
         })

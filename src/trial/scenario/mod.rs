@@ -94,6 +94,9 @@ impl Start {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Client {
     pub ping: bool,
+    /// Connects to this port, and sends nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<u16>,
     /// Path of a page, and the port.
     pub http: Option<(String, u16)>,
     /// Writes numbered records to this port.

@@ -114,6 +114,7 @@ impl Scenario {
         let idle = Client {
             ping: true,
             http: None,
+            tcp: None,
             records: None,
         };
         let Some(profile) = profile else {

@@ -127,6 +127,8 @@ pub(super) struct Start {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Client {
     pub ping: Option<bool>,
+    /// Port that is connected to.
+    pub tcp: Option<u16>,
     /// Path of a page that is fetched.
     pub http: Option<String>,
     pub port: Option<u16>,

@@ -133,8 +133,8 @@ pub(super) fn start(checker: &mut Checker, raw: &RawStart) -> Start {
 
 /// What the client does; `None` where the file says nothing of it.
 pub(super) fn client(checker: &mut Checker, raw: &RawClient) -> Option<Client> {
-    let said = raw.ping.is_some() || raw.http.is_some() || raw.port.is_some();
-    if !said && raw.records.is_none() {
+    let asks = raw.ping.is_some() || raw.tcp.is_some() || raw.http.is_some();
+    if !asks && raw.port.is_none() && raw.records.is_none() {
         return None;
     }
     if let Some(path) = raw.http.as_ref().filter(|path| !path.starts_with('/')) {
@@ -154,6 +154,7 @@ pub(super) fn client(checker: &mut Checker, raw: &RawClient) -> Option<Client> {
     }
     Some(Client {
         ping: raw.ping.unwrap_or(true),
+        tcp: raw.tcp,
         http: (raw.http.clone()).map(|path| (path, raw.port.unwrap_or(80))),
         records: records.then(|| {
             raw.port

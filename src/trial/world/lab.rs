@@ -48,6 +48,8 @@ pub struct Sources {
     pub dist: PathBuf,
     /// Boots and forms for every trial, instead of forking.
     pub cold: bool,
+    /// Where the frames of every trial go, as pcap files.
+    pub capture: Option<PathBuf>,
 }
 
 /// Makes clusters, until it is dropped; several threads may ask at once.
@@ -203,6 +205,13 @@ impl Lab {
                 template.fork(&self.owner, &name, &|node, card| wires.socket(node, card))?;
             (cluster, wires)
         };
+        if let Some(dir) = &self.sources.capture {
+            let stem = format!(
+                "{}-{}-{}-{}",
+                course.role, course.suite, course.scenario.name, course.repeat
+            );
+            wires.capture(dir, &stem)?;
+        }
         let origin = Instant::now();
         let scale = spec.accelerator.scale;
         wires.begin(&course.client, course.address, scale, origin)?;

@@ -53,6 +53,14 @@ impl Machines {
         }
     }
 
+    /// Ends the capture of its frames, if there is one.
+    ///
+    /// # Errors
+    /// `Environment`: something of it could not be written.
+    pub fn end_capture(&self) -> Result<(), Trouble> {
+        Ok(self.wires.end_capture()?)
+    }
+
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
@@ -105,6 +113,10 @@ impl World for Machines {
 
     fn scale(&self) -> f64 {
         self.cluster.spec().accelerator.scale
+    }
+
+    fn lateness(&self) -> Duration {
+        self.wires.lateness()
     }
 
     fn accelerator(&self) -> String {

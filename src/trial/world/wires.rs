@@ -73,6 +73,25 @@ impl Wires {
             .ok_or_else(|| Error::Environment(format!("{node} has no link {card}")))
     }
 
+    /// Writes every frame of each link to `STEM-LINK.pcap` in `dir`, which is made
+    /// where needed.
+    ///
+    /// # Errors
+    /// `Environment`: a file cannot be written.
+    pub fn capture(&self, dir: &Path, stem: &str) -> Result<(), Error> {
+        std::fs::create_dir_all(dir).map_err(|e| Error::io("making", dir, &e))?;
+        (self.switches.iter().zip(CARDS))
+            .try_for_each(|(switch, card)| switch.capture(&dir.join(format!("{stem}-{card}.pcap"))))
+    }
+
+    /// Ends that; the files are whole then.
+    ///
+    /// # Errors
+    /// `Environment`: something of them could not be written.
+    pub fn end_capture(&self) -> Result<(), Error> {
+        self.switches.iter().try_for_each(Switch::stop_capture)
+    }
+
     /// Begins to ask the address; times are since `origin`. Pages and records are
     /// asked for ten times a second, pages with a patience of a second: both times
     /// are stretched by the accelerator's `scale`.
@@ -109,18 +128,21 @@ impl Wires {
         if wanted.ping {
             watch(ProbeKind::Ping, Question::Ping);
         }
-        // A page takes a connection, a record a write on both sides of a mirror: at
+        // A connection or a page takes a socket, a record a write on both sides of a mirror: at
         // the pace of an echo they take an emulated node half its processor, and its
         // monitors fail for want of the rest.
         let seldom = Duration::from_millis(100).mul_f64(scale);
+        let connecting = Pace {
+            interval: seldom,
+            patience: pace.patience.mul_f64(scale),
+        };
+        if let Some(port) = wanted.tcp {
+            let id = client.watch(target, Question::Connect(port), connecting);
+            self.watches.push((ProbeKind::Tcp, id));
+        }
         if let Some((path, port)) = &wanted.http {
-            let pace = Pace {
-                interval: seldom,
-                patience: pace.patience.mul_f64(scale),
-            };
-            let question = Question::Get(*port, path.clone());
-            self.watches
-                .push((ProbeKind::Http, client.watch(target, question, pace)));
+            let id = client.watch(target, Question::Get(*port, path.clone()), connecting);
+            self.watches.push((ProbeKind::Http, id));
         }
         if let Some(port) = wanted.records {
             let pace = Pace {
@@ -158,6 +180,13 @@ impl Wires {
         }
         all.sort_by_key(|probe| probe.at);
         all
+    }
+
+    /// How late the client was at worst, by its own plan.
+    pub fn lateness(&self) -> Duration {
+        self.client
+            .as_ref()
+            .map_or(Duration::ZERO, Client::lateness)
     }
 
     /// Ends the writing; the acknowledged numbers. `None`: nobody wrote.
