@@ -242,16 +242,13 @@ fn remove(entry: &Entry, cache: &Path) -> Result<bool, Error> {
     if mark.try_lock().is_err() {
         return Ok(false);
     }
-    let turn = match entry.kind {
-        Kind::Image => Some(open(&turn_name(&entry.dir))?),
-        Kind::Template => None,
-    };
-    if turn.is_some_and(|turn| turn.try_lock().is_err()) {
-        return Ok(false);
-    }
-    let templates = list_of(Kind::Template, cache)?;
-    if templates.iter().any(|template| template.lies_on(entry)) {
-        return Ok(false);
+    let turn;
+    if entry.kind == Kind::Image {
+        turn = open(&turn_name(&entry.dir))?;
+        let templates = list_of(Kind::Template, cache)?;
+        if turn.try_lock().is_err() || templates.iter().any(|one| one.lies_on(entry)) {
+            return Ok(false);
+        }
     }
     remove_tree(&entry.dir)?;
     let _ = fs::remove_file(mark_name(&entry.dir));
@@ -323,13 +320,17 @@ fn half(kind: Kind, above: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The end of the name of an image in the making.
-pub const PARTIAL: &str = ".partial";
+/// Where the image that shall be in `dir` is made.
+pub fn partial(dir: &Path) -> PathBuf {
+    with_end(dir, PARTIAL)
+}
 
-/// An image ends with [`PARTIAL`] until it is whole, a template begins with a
-/// dot, like all that is written beside its place.
+const PARTIAL: &str = "partial";
+
+/// An image in the making has its own end, a template begins with a dot, like
+/// all that is written beside its place.
 fn is_half(name: &str) -> bool {
-    name.starts_with('.') || name.ends_with(PARTIAL)
+    name.starts_with('.') || name.rsplit_once('.').is_some_and(|(_, end)| end == PARTIAL)
 }
 
 fn directories(above: &Path) -> Result<Vec<PathBuf>, Error> {

@@ -103,7 +103,7 @@ pub fn build(suite: &Suite, packages: &[&str], progress: &dyn Fn(&str)) -> Resul
         cache::make_room(progress)?;
         enough_room(&Kind::Image.dir()?)?;
         progress(&format!("making a {} disk", suite.name));
-        let partial = dir.with_extension("partial");
+        let partial = cache::partial(&dir);
         remove_tree(&partial)?;
         make_dir(&partial)?;
         let made = make(&base, &partial, progress);
