@@ -17,7 +17,7 @@ use std::time::Duration;
 pub(crate) use base::hash;
 pub use base::{Base, base, chosen_mirror};
 pub use host::{as_root, cache_dir};
-pub(crate) use host::{enough_room, remove_tree};
+pub(crate) use host::{enough_room, free_space, lock_file, remove_tree};
 pub use trial::{Network, Trial};
 
 /// How long a base serves before it is made anew.

@@ -91,10 +91,7 @@ const ROOM: u64 = 3 << 29;
 /// # Errors
 /// `Environment`, with the remedy.
 pub fn enough_room(dir: &Path) -> Result<(), Error> {
-    let disk = statvfs(dir).map_err(|e| {
-        Error::Environment(format!("looking at the disk of {}: {e}", dir.display()))
-    })?;
-    let free = disk.blocks_available() * disk.fragment_size();
+    let free = free_space(dir)?;
     if free >= ROOM {
         return Ok(());
     }
@@ -104,6 +101,17 @@ pub fn enough_room(dir: &Path) -> Result<(), Error> {
         free >> 20,
         ROOM >> 20
     )))
+}
+
+/// Bytes that are left on the disk of `dir`.
+///
+/// # Errors
+/// `Environment`: there is no such directory.
+pub fn free_space(dir: &Path) -> Result<u64, Error> {
+    let disk = statvfs(dir).map_err(|e| {
+        Error::Environment(format!("looking at the disk of {}: {e}", dir.display()))
+    })?;
+    Ok(disk.blocks_available() * disk.fragment_size())
 }
 
 /// Takes away a tree that root owns.

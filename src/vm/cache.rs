@@ -19,15 +19,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use nix::sys::statvfs::statvfs;
-
-use crate::chroot::{cache_dir, remove_tree};
+use crate::chroot::{cache_dir, free_space, lock_file, remove_tree};
 use crate::vm::Error;
 
 /// Names the most that images and templates may take of the disk: `40G`.
 pub const SIZE: &str = "HAPKG_CACHE_SIZE";
 
-/// That, where nobody names it: every role's usual start on one suite.
+/// That, where nobody names it: some sixteen images with a template each.
 const DEFAULT_SIZE: u64 = 32 << 30;
 
 /// What is left to others on the cache's disk, as long as anything can go.
@@ -35,6 +33,9 @@ const FREE: u64 = 4 << 30;
 
 /// No template is so long in the making, once its cluster has formed.
 const HALF_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// What a finished template's directory says of itself.
+pub const NOTE: &str = "template.json";
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,7 +107,7 @@ pub struct Limits {
 pub fn hold(dir: &Path) -> Result<Option<Arc<File>>, Error> {
     let path = mark_name(dir);
     loop {
-        let mark = open(&path)?;
+        let mark = lock_file(&path)?;
         mark.lock_shared()
             .map_err(|e| Error::io("locking", &path, &e))?;
         // Whoever took the entry away took this file with it.
@@ -132,7 +133,7 @@ pub fn hold(dir: &Path) -> Result<Option<Arc<File>>, Error> {
 /// `Environment`: the cache cannot be written.
 pub fn turn(dir: &Path) -> Result<File, Error> {
     let path = turn_name(dir);
-    let file = open(&path)?;
+    let file = lock_file(&path)?;
     file.lock().map_err(|e| Error::io("locking", &path, &e))?;
     Ok(file)
 }
@@ -200,14 +201,7 @@ pub fn prune(limits: &Limits) -> Result<Vec<Entry>, Error> {
     for kind in Kind::ALL {
         half(kind, &kind.below(&cache))?;
     }
-    let free = || -> Result<u64, Error> {
-        match statvfs(&cache) {
-            Ok(disk) => Ok(disk.blocks_available() * disk.fragment_size()),
-            Err(nix::errno::Errno::ENOENT) => Ok(u64::MAX),
-            Err(e) => Err(Error::io("looking at the disk of", &cache, &e.into())),
-        }
-    };
-    prune_in(&cache, limits, &free)
+    prune_in(&cache, limits, &|| Ok(free_space(&cache)?))
 }
 
 fn prune_in(
@@ -215,11 +209,10 @@ fn prune_in(
     limits: &Limits,
     free: &dyn Fn() -> Result<u64, Error>,
 ) -> Result<Vec<Entry>, Error> {
-    let mut entries = list_in(cache)?;
-    entries.sort_by_key(|entry| (Reverse(entry.unused), entry.kind));
+    let entries = list_in(cache)?;
     let mut total: u64 = entries.iter().map(|entry| entry.size).sum();
     let mut gone: Vec<Entry> = Vec::new();
-    for entry in &entries {
+    for entry in entries.iter().rev() {
         let old = limits.unused.is_some_and(|limit| entry.unused >= limit);
         let large = limits.size.is_some_and(|limit| total > limit);
         let tight = match limits.free {
@@ -238,19 +231,19 @@ fn prune_in(
 /// Whether the entry could be removed: no process uses it, makes it, or has a
 /// template on it.
 fn remove(entry: &Entry, cache: &Path) -> Result<bool, Error> {
-    let mark = open(&mark_name(&entry.dir))?;
+    let mark = lock_file(&mark_name(&entry.dir))?;
     if mark.try_lock().is_err() {
         return Ok(false);
     }
     let turn;
     if entry.kind == Kind::Image {
-        turn = open(&turn_name(&entry.dir))?;
+        turn = lock_file(&turn_name(&entry.dir))?;
         let templates = list_of(Kind::Template, cache)?;
         if turn.try_lock().is_err() || templates.iter().any(|one| one.lies_on(entry)) {
             return Ok(false);
         }
     }
-    remove_tree(&entry.dir)?;
+    clear(&entry.dir)?;
     let _ = fs::remove_file(mark_name(&entry.dir));
     Ok(true)
 }
@@ -259,9 +252,11 @@ fn list_in(cache: &Path) -> Result<Vec<Entry>, Error> {
     let templates = list_of(Kind::Template, cache)?;
     let mut all = list_of(Kind::Image, cache)?;
     for image in &mut all {
-        let above = templates.iter().filter(|one| one.lies_on(image));
-        let taken = above.map(|one| one.unused).min().unwrap_or(image.unused);
-        image.unused = image.unused.min(taken);
+        for template in &templates {
+            if template.lies_on(image) {
+                image.unused = image.unused.min(template.unused);
+            }
+        }
     }
     all.extend(templates);
     all.sort_by_key(|entry| (entry.unused, Reverse(entry.kind)));
@@ -275,7 +270,7 @@ fn list_of(kind: Kind, cache: &Path) -> Result<Vec<Entry>, Error> {
         if is_half(&name) {
             continue;
         }
-        let mark = open(&mark_name(&dir))?;
+        let mark = lock_file(&mark_name(&dir))?;
         let used = mark.metadata().and_then(|data| data.modified());
         let unused = used.ok().and_then(|used| used.elapsed().ok());
         found.push(Entry {
@@ -283,7 +278,9 @@ fn list_of(kind: Kind, cache: &Path) -> Result<Vec<Entry>, Error> {
             name: name.into_owned(),
             image: match kind {
                 Kind::Image => None,
-                Kind::Template => super::template::image_of(&dir),
+                Kind::Template => {
+                    note(&dir).and_then(|note| note["image"].as_str().map(str::to_owned))
+                }
             },
             size: occupied(&dir),
             unused: unused.unwrap_or_default(),
@@ -303,16 +300,16 @@ fn half(kind: Kind, above: &Path) -> Result<(), Error> {
         }
         match kind {
             Kind::Image => {
-                let turn = open(&dir.with_extension("lock"))?;
+                let turn = lock_file(&dir.with_extension("lock"))?;
                 if turn.try_lock().is_ok() {
-                    remove_tree(&dir)?;
+                    clear(&dir)?;
                 }
             }
             Kind::Template => {
                 let began = dir.metadata().and_then(|data| data.modified());
                 let age = began.ok().and_then(|began| began.elapsed().ok());
                 if age.is_some_and(|age| age >= HALF_AGE) {
-                    remove_tree(&dir)?;
+                    clear(&dir)?;
                 }
             }
         }
@@ -363,13 +360,18 @@ fn with_end(dir: &Path, end: &str) -> PathBuf {
     dir.with_file_name(format!("{name}.{end}"))
 }
 
-fn open(path: &Path) -> Result<File, Error> {
-    File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .map_err(|e| Error::io("opening", path, &e))
+/// What a template says of itself.
+pub fn note(dir: &Path) -> Option<serde_json::Value> {
+    let text = fs::read(dir.join(NOTE)).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// Away with a directory; root may own some of an image.
+fn clear(dir: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(dir) {
+        Ok(()) => Ok(()),
+        Err(_) => Ok(remove_tree(dir)?),
+    }
 }
 
 /// Bytes of a tree on the disk; what vanishes meanwhile has none.

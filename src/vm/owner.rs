@@ -21,6 +21,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, geteuid};
 
 use crate::atomic;
+use crate::chroot::lock_file;
 use crate::vm::Error;
 
 /// `$1` is the group, `$2` the directory.
@@ -145,15 +146,6 @@ fn quiet(program: &str) -> Command {
 
 fn lock_name(dir: &Path) -> PathBuf {
     dir.with_extension("lock")
-}
-
-fn lock_file(path: &Path) -> Result<File, Error> {
-    File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .map_err(|e| Error::io("opening", path, &e))
 }
 
 /// Takes away directories whose process is gone.

@@ -25,9 +25,6 @@ use crate::vm::machine::{Disk, Format, moved, overlay, whole_copy};
 use crate::vm::owner::Owner;
 use cluster::{Stage, each};
 
-/// What a finished template's directory says of itself.
-const NOTE: &str = "template.json";
-
 /// A cluster's frozen state. Its directory never changes.
 #[derive(Debug, Clone)]
 pub struct Template {
@@ -42,7 +39,7 @@ impl Template {
     /// # Errors
     /// `Environment`: it cannot be read, or QEMU is missing.
     pub fn open(dir: &Path, spec: &Spec) -> Result<Option<Template>, Error> {
-        match note(dir) {
+        match cache::note(dir) {
             Some(there) if there == expected(spec)? => held(dir, spec),
             _ => Ok(None),
         }
@@ -158,7 +155,7 @@ impl Cluster {
             let file = format!("{}.raw", blank.id);
             moved(&self.dir().join(&file), &dir.join(&file))?;
         }
-        let path = dir.join(NOTE);
+        let path = dir.join(cache::NOTE);
         atomic::write(&path, note.to_string().as_bytes(), 0o644)
             .map_err(|e| Error::Environment(e.to_string()))
     }
@@ -180,14 +177,4 @@ fn held(dir: &Path, spec: &Spec) -> Result<Option<Template>, Error> {
         dir: dir.into(),
         _held: mark,
     }))
-}
-
-/// The name of the image that the template in `dir` lies on.
-pub(super) fn image_of(dir: &Path) -> Option<String> {
-    note(dir)?["image"].as_str().map(str::to_owned)
-}
-
-fn note(dir: &Path) -> Option<serde_json::Value> {
-    let text = fs::read(dir.join(NOTE)).ok()?;
-    serde_json::from_slice(&text).ok()
 }
