@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::test::conclude;
+use super::test::{conclude, tell};
 use crate::failure::Failure;
 use crate::trial::report;
 
@@ -36,5 +36,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let joined = report::join(parts);
     report::write(&joined, &args.report)?;
-    conclude(&joined, &args.report, None)
+    tell(&joined, &args.report)?;
+    conclude(&joined.trials.iter().collect::<Vec<_>>())
 }

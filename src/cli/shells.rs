@@ -4,7 +4,6 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
 
 use super::print;
-use super::test::failed;
 use crate::failure::Failure;
 use crate::trial::world::{Stage, World};
 
@@ -25,7 +24,7 @@ pub fn shells(mut stage: Stage) -> Result<(), Failure> {
         let mut line = String::new();
         let read = stdin.lock().read_line(&mut line);
         if !matches!(read, Ok(length) if length > 0) {
-            return stage.machines.end_capture().map_err(failed);
+            return Ok(stage.machines.end_capture()?);
         }
         let Some((node, command)) = line.trim().split_once(' ') else {
             continue;

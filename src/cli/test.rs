@@ -1,7 +1,7 @@
 //! `hapkg test`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -68,7 +68,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "vm-tests")]
     scenarios: PathBuf,
     /// Go on with the report in --report: what passed there with the same packages, image,
-    /// scenario and accelerator is not run again, and nothing of it is lost.
+    /// scenario and accelerator is not run again, and nothing of it is lost. The exit status is
+    /// about the trials chosen now.
     #[arg(long, conflicts_with_all = ["keep", "shell", "list"])]
     resume: bool,
     /// Directory to write all frames of every trial to, a pcap file for each link, as tcpdump
@@ -140,7 +141,7 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
         true => earlier(&args.report)?,
         false => None,
     };
-    let lab = Lab::new(sources, build::context(recipes)?).map_err(failed)?;
+    let lab = Lab::new(sources, build::context(recipes)?)?;
     if args.shell {
         return shell_only(&lab, &chosen, &profiles);
     }
@@ -170,13 +171,6 @@ fn earlier(directory: &Path) -> Result<Option<Report>, Failure> {
         trial.kept = true;
     }
     Ok(report)
-}
-
-pub(super) fn failed(trouble: Trouble) -> Failure {
-    match trouble {
-        Trouble::Environment(text) => Failure::Environment(text),
-        Trouble::Guest(text) => Failure::No(text),
-    }
 }
 
 /// MiB that a cluster of two nodes needs, with QEMU's own and the packages
@@ -277,36 +271,43 @@ fn all(
         return Err(failure);
     }
     let report = whole(&report);
-    conclude(&report, &args.report, last)
+    tell(&report, &args.report)?;
+    if let Some(stage) = last {
+        shells(stage)?;
+    }
+    let chosen: BTreeSet<(String, u16)> = (work.iter())
+        .map(|(one, repeat)| (one.path(), *repeat))
+        .collect();
+    let (of, others): (Vec<&Trial>, Vec<&Trial>) =
+        (report.trials.iter()).partition(|trial| chosen.contains(&(trial.path(), trial.repeat)));
+    let wrong = |trial: &&&Trial| trial.verdict != Verdict::Passed;
+    match others.iter().filter(wrong).count() {
+        0 => {}
+        1 => eprintln!("One trial did not pass in an earlier run and was not chosen now."),
+        more => eprintln!("{more} trials did not pass in earlier runs and were not chosen now."),
+    }
+    conclude(&of)
 }
 
-/// Says how it all ended, and that as exit status.
-pub(super) fn conclude(
-    report: &Report,
-    directory: &Path,
-    last: Option<Stage>,
-) -> Result<(), Failure> {
+/// Prints the table, and where the report is.
+pub(super) fn tell(report: &Report, directory: &Path) -> Result<(), Failure> {
     print(&format!(
         "{}\n{}\n",
         report::summary(report).trim_end(),
         directory.join("index.html").display()
-    ))?;
-    if let Some(stage) = last {
-        shells(stage)?;
-    }
-    if report.count(Verdict::Environment) > 0 {
-        let lost = report
-            .trials
-            .iter()
-            .find(|trial| trial.verdict == Verdict::Environment);
-        let why = lost
-            .and_then(|trial| trial.why.first().cloned())
-            .unwrap_or_default();
+    ))
+}
+
+/// How trials ended, as exit status.
+pub(super) fn conclude(trials: &[&Trial]) -> Result<(), Failure> {
+    let ended = |verdict: Verdict| trials.iter().find(move |trial| trial.verdict == verdict);
+    if let Some(lost) = ended(Verdict::Environment) {
+        let why = lost.why.first().cloned().unwrap_or_default();
         return Err(Failure::Environment(why));
     }
-    match report.count(Verdict::Failed) {
-        0 => Ok(()),
-        _ => Err(Failure::no("")),
+    match ended(Verdict::Failed) {
+        None => Ok(()),
+        Some(_) => Err(Failure::no("")),
     }
 }
 
@@ -406,9 +407,8 @@ fn shell_only(
         steps: &say,
         tools: &say,
     };
-    let ground = lab.ground(&course, one.suite, heard).map_err(failed)?;
-    let stage =
-        (lab.stage(&course, &ground, heard)).map_err(|unformed| failed(unformed.trouble))?;
+    let ground = lab.ground(&course, one.suite, heard)?;
+    let stage = (lab.stage(&course, &ground, heard)).map_err(|unformed| unformed.trouble)?;
     drop(progress);
     shells(stage)
 }
@@ -450,4 +450,32 @@ fn memory(field: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(field))?;
     line.trim().split(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::conclude;
+    use crate::failure::Failure;
+    use crate::trial::report::{Trial, Verdict};
+
+    fn ended(verdicts: &[Verdict]) -> Result<(), Failure> {
+        let report = crate::trial::report::sample::report();
+        let trials: Vec<Trial> = (verdicts.iter())
+            .map(|verdict| Trial {
+                verdict: *verdict,
+                ..report.trials[0].clone()
+            })
+            .collect();
+        conclude(&trials.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_trial_that_nothing_is_known_of_weighs_most() {
+        assert!(ended(&[]).is_ok());
+        assert!(ended(&[Verdict::Passed]).is_ok());
+        let failed = ended(&[Verdict::Passed, Verdict::Failed]).unwrap_err();
+        assert_eq!(failed.exit_code(), 1);
+        let lost = ended(&[Verdict::Failed, Verdict::Environment]).unwrap_err();
+        assert_eq!(lost.exit_code(), 3);
+    }
 }

@@ -427,7 +427,10 @@ mod tests {
     use std::thread;
     use std::time::{Duration, Instant, SystemTime};
 
-    use super::{Entry, Kind, Limits, directories, hold, list_in, prune_in, size};
+    use super::{
+        Entry, HALF_AGE, Kind, Limits, directories, half, hold, list_in, lock_file, partial,
+        prune_in, size, turn_name,
+    };
 
     /// Two images, each with a template, taken 1 to 4 hours ago.
     fn filled() -> tempfile::TempDir {
@@ -537,6 +540,31 @@ mod tests {
         };
         let gone = prune_in(cache.path(), &limits, &free).unwrap();
         assert_eq!(names(&gone), ["b-2", "noble-2"]);
+    }
+
+    #[test]
+    fn what_a_killed_run_began_goes_and_what_another_makes_stays() {
+        let cache = filled();
+        let images = Kind::Image.below(cache.path());
+        let templates = Kind::Template.below(cache.path());
+        let image = partial(&images.join("noble-3"));
+        let template = templates.join(".c-1.7-0.new");
+        let turn = lock_file(&turn_name(&images.join("noble-3"))).unwrap();
+        turn.lock().unwrap();
+        half(Kind::Image, &images).unwrap();
+        half(Kind::Template, &templates).unwrap();
+        assert!(image.exists() && template.exists());
+        drop(turn);
+        let old = SystemTime::now() - HALF_AGE;
+        File::open(&template).unwrap().set_modified(old).unwrap();
+        let gone = || {
+            half(Kind::Image, &images).unwrap();
+            !image.exists()
+        };
+        assert!(soon(gone));
+        half(Kind::Template, &templates).unwrap();
+        assert!(!template.exists());
+        assert_eq!(list_in(cache.path()).unwrap().len(), 4);
     }
 
     #[test]
