@@ -131,8 +131,10 @@ fn result(rest: &str) -> Option<(Kind, String)> {
     let outcome = outcome.trim();
     let good = outcome.split([' ', '(']).next() == Some("ok");
     let kind = match task {
-        // A probe of what does not run is no failure.
-        "probe" | "monitor" if good || outcome.starts_with("not running") => return None,
+        // What a probe finds stopped, or any of them promoted, is no failure; what a
+        // recurring monitor finds stopped is.
+        "probe" if outcome.starts_with("not running") => return None,
+        "probe" | "monitor" if good || outcome == "promoted" => return None,
         _ if !good => Kind::Failed,
         "promote" => Kind::Promote,
         "demote" => Kind::Demote,
@@ -232,6 +234,18 @@ mod tests {
             ),
             (
                 "pacemaker-controld",
+                "Result of monitor operation for clc-clc on alpha: not running",
+                Kind::Failed,
+                "monitor of clc-clc on alpha: not running",
+            ),
+            (
+                "pacemaker-controld",
+                "Result of monitor operation for drbd-drbd on alpha: promoted (failed)",
+                Kind::Failed,
+                "monitor of drbd-drbd on alpha: promoted (failed)",
+            ),
+            (
+                "pacemaker-controld",
                 "State transition S_NOT_DC -> S_ELECTION",
                 Kind::Dc,
                 "election",
@@ -279,6 +293,10 @@ mod tests {
             (
                 "pacemaker-controld",
                 "Result of monitor operation for vip-ip on beta: ok",
+            ),
+            (
+                "pacemaker-controld",
+                "Result of monitor operation for drbd-drbd on alpha: promoted",
             ),
             (
                 "pacemaker-controld",
