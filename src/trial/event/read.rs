@@ -86,8 +86,13 @@ fn pacemaker(from: &str, text: &str) -> Option<(Kind, String)> {
             ),
         });
     }
-    if let Some(rest) = text.strip_prefix("Requesting fencing (") {
-        let (action, rest) = rest.split_once(") targeting node ")?;
+    // The second is pacemaker-fenced's, which others may ask too, such as dlm_controld.
+    if let Some(rest) = text
+        .strip_prefix("Requesting fencing (")
+        .or_else(|| text.strip_prefix("Requesting peer fencing ("))
+    {
+        let (action, rest) = rest.split_once(") targeting ")?;
+        let rest = rest.strip_prefix("node ").unwrap_or(rest);
         return Some((
             Kind::FenceBegun,
             format!("fencing of {} ({action}) begun", rest.trim()),
@@ -199,6 +204,12 @@ mod tests {
             (
                 "pacemaker-controld",
                 "Requesting fencing (reboot) targeting node beta | action=1 timeout=60000",
+                Kind::FenceBegun,
+                "fencing of beta (reboot) begun",
+            ),
+            (
+                "pacemaker-fenced",
+                "notice: Requesting peer fencing (reboot) targeting beta",
                 Kind::FenceBegun,
                 "fencing of beta (reboot) begun",
             ),

@@ -59,36 +59,38 @@ impl Configured {
             .any(|line| line.text.contains("A processor failed"));
         let both = (self.token?, self.consensus?);
         let (token, consensus) = if lost { both } else { Default::default() };
+        let fence = fenced(&lines);
         let floor = Floor {
             token,
             consensus,
-            fence: fenced(&lines),
-            start: started(&lines),
+            fence: fence.map_or(Duration::ZERO, |(begin, end)| end - begin),
+            start: started(&lines, fence.map(|(_, end)| end)),
         };
         (!floor.total().is_zero()).then_some(floor)
     }
 }
 
-/// From the first request to the first confirmation after it.
-fn fenced(lines: &[&Line]) -> Duration {
-    let begin = lines
-        .iter()
-        .find(|line| line.text.contains("Requesting fencing ("));
-    let Some(begin) = begin else {
-        return Duration::ZERO;
+/// From the first request to the first confirmation after it. pacemaker-controld
+/// tells what the cluster asks for, pacemaker-fenced also what others do, such as
+/// dlm_controld.
+fn fenced(lines: &[&Line]) -> Option<(Duration, Duration)> {
+    let asked = |line: &&&Line| {
+        line.text.contains("Requesting fencing (")
+            || line.text.contains("Requesting peer fencing (")
     };
+    let begin = lines.iter().filter(asked).map(|line| line.at).min()?;
     let done = |line: &&&Line| {
-        line.at >= begin.at && line.text.contains("Peer ") && line.text.contains(" was terminated")
+        line.at >= begin && line.text.contains("Peer ") && line.text.contains(" was terminated")
     };
-    let end = lines.iter().filter(done).map(|line| line.at).min();
-    end.map_or(Duration::ZERO, |end| end - begin.at)
+    let end = lines.iter().filter(done).map(|line| line.at).min()?;
+    Some((begin, end))
 }
 
-/// The time that agents took to start and promote, one after the other as
-/// they ran.
-fn started(lines: &[&Line]) -> Duration {
+/// For how long agents started and promoted, one or several at once, after the
+/// fencing: what of it ran beside that is in its time already.
+fn started(lines: &[&Line], after: Option<Duration>) -> Duration {
     let mut open: BTreeMap<String, Duration> = BTreeMap::new();
-    let mut total = Duration::ZERO;
+    let mut ran: Vec<(Duration, Duration)> = Vec::new();
     for line in lines {
         let text = line.text.as_str();
         let named = |rest: &str| {
@@ -105,9 +107,16 @@ fn started(lines: &[&Line]) -> Duration {
             }
         } else if let Some((_, rest)) = text.split_once("Result of ") {
             if let Some(begin) = open.remove(&named(rest)).filter(|_| ours(rest)) {
-                total += line.at.saturating_sub(begin);
+                ran.push((begin, line.at));
             }
         }
+    }
+    ran.sort();
+    let mut total = Duration::ZERO;
+    let mut counted = after.unwrap_or_default();
+    for (begin, end) in ran {
+        total += end.saturating_sub(begin.max(counted));
+        counted = counted.max(end);
     }
     total
 }
@@ -193,5 +202,57 @@ mod tests {
         assert_eq!(floor.total().as_millis(), 3900);
         assert_eq!(configured.floor(&outage, &Facts::default()), None);
         assert_eq!(Configured::default().floor(&outage, &facts), None);
+    }
+
+    #[test]
+    fn what_ran_beside_counts_once() {
+        let outage = Outage {
+            kind: ProbeKind::Ping,
+            from: Duration::ZERO,
+            length: Duration::from_secs(60),
+            open: false,
+        };
+        let journal = [
+            (
+                1000,
+                "Requesting local execution of start operation for fence-sbd on beta",
+            ),
+            (1500, "Requesting peer fencing (reboot) targeting alpha"),
+            (
+                9500,
+                "Peer alpha was terminated (reboot) by beta on behalf of stonith-api.9: OK",
+            ),
+            (
+                10_000,
+                "Requesting local execution of promote operation for a-drbd on beta",
+            ),
+            (
+                10_500,
+                "Result of start operation for fence-sbd on beta: ok",
+            ),
+            (12_000, "Result of promote operation for a-drbd on beta: ok"),
+            (
+                13_000,
+                "Requesting local execution of start operation for a-ip on beta",
+            ),
+            (13_300, "Result of start operation for a-ip on beta: ok"),
+        ];
+        let node = NodeFacts {
+            journal: (journal.iter())
+                .map(|(at, text)| line(*at, "pacemaker-controld", text))
+                .collect(),
+            ..NodeFacts::default()
+        };
+        let facts = Facts {
+            nodes: vec![node],
+            ..Facts::default()
+        };
+        let configured = Configured {
+            token: Some(Duration::from_secs(1)),
+            consensus: Some(Duration::from_secs(1)),
+        };
+        let ms =
+            (configured.floor(&outage, &facts).unwrap().parts()).map(|(_, time)| time.as_millis());
+        assert_eq!(ms, [0, 0, 8000, 2800]);
     }
 }
