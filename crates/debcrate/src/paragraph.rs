@@ -150,6 +150,9 @@ fn normal_value(name: &str, value: &str) -> Result<String> {
     }
     let mut normal = String::with_capacity(value.len());
     for (index, line) in value.split('\n').enumerate() {
+        // dpkg ends a paragraph at ASCII blanks only; tools that decode the text first,
+        // at any of Unicode's.
+        let line = if line.trim().is_empty() { "" } else { line };
         if index == 0 {
             normal.push_str(line.trim_matches([' ', '\t']));
         } else {

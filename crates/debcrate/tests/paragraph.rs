@@ -44,6 +44,13 @@ fn comments_and_superfluous_empty_lines_are_skipped() {
     assert_eq!(read, expected);
 }
 
+#[test]
+fn a_line_of_unicode_blanks_is_an_empty_line() {
+    let mut fields = Paragraph::new();
+    fields.set("A", "one\n\u{2000}\t\n\u{a0}two").unwrap();
+    assert_eq!(fields.to_string(), "A: one\n .\n \u{a0}two\n");
+}
+
 proptest! {
     #[test]
     fn no_value_adds_a_field_or_a_paragraph(
