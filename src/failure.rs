@@ -94,16 +94,6 @@ impl From<crate::vm::Error> for Failure {
     }
 }
 
-impl From<crate::trial::world::Trouble> for Failure {
-    fn from(trouble: crate::trial::world::Trouble) -> Self {
-        use crate::trial::world::Trouble;
-        match trouble {
-            Trouble::Environment(text) => Self::Environment(text),
-            Trouble::Guest(text) => Self::No(text),
-        }
-    }
-}
-
 impl From<crate::build::node_source::Error> for Failure {
     fn from(error: crate::build::node_source::Error) -> Self {
         use crate::build::node_source::Error;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::fact::{Probe, Records};
 use super::scenario::Fault;
+use crate::failure::Failure;
 
 /// Waits in a guest until no `apply` of `ubuntu-ha-setup.service` runs: two at
 /// once refuse each other. The unit is of `Type=exec`, so it is active while it
@@ -54,6 +55,15 @@ pub enum Trouble {
     Environment(String),
     /// The guest is off, silent or too slow.
     Guest(String),
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Environment(text) => Failure::Environment(text),
+            Trouble::Guest(text) => Failure::No(text),
+        }
+    }
 }
 
 impl Trouble {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::trial::event::{self, Kind};
 use crate::trial::fact::{Facts, Line};
 use crate::trial::report::{Floor, Outage};
 use crate::trial::world::World;
@@ -70,20 +71,16 @@ impl Configured {
     }
 }
 
-/// From the first request to the first confirmation after it. pacemaker-controld
-/// tells what the cluster asks for, pacemaker-fenced also what others do, such as
-/// dlm_controld.
+/// From the first request to the first confirmation after it.
 fn fenced(lines: &[&Line]) -> Option<(Duration, Duration)> {
-    let asked = |line: &&&Line| {
-        line.text.contains("Requesting fencing (")
-            || line.text.contains("Requesting peer fencing (")
+    let first = |kind: Kind, from: Duration| {
+        let of = |line: &&&Line| {
+            line.at >= from && event::read(&line.from, &line.text).is_some_and(|one| one.0 == kind)
+        };
+        lines.iter().filter(of).map(|line| line.at).min()
     };
-    let begin = lines.iter().filter(asked).map(|line| line.at).min()?;
-    let done = |line: &&&Line| {
-        line.at >= begin && line.text.contains("Peer ") && line.text.contains(" was terminated")
-    };
-    let end = lines.iter().filter(done).map(|line| line.at).min()?;
-    Some((begin, end))
+    let begin = first(Kind::FenceBegun, Duration::ZERO)?;
+    Some((begin, first(Kind::Fenced, begin)?))
 }
 
 /// For how long agents started and promoted, one or several at once, after the
