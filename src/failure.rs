@@ -93,23 +93,3 @@ impl From<crate::vm::Error> for Failure {
         }
     }
 }
-
-impl From<crate::build::node_source::Error> for Failure {
-    fn from(error: crate::build::node_source::Error) -> Self {
-        use crate::build::node_source::Error;
-        match error {
-            Error::Environment(text) => Self::Environment(text),
-            Error::Project(text) => Self::No(text),
-        }
-    }
-}
-
-impl From<crate::build::node_build::Error> for Failure {
-    fn from(error: crate::build::node_build::Error) -> Self {
-        use crate::build::node_build::Error;
-        match error {
-            Error::Environment(text) => Self::Environment(text),
-            Error::Source(text) => Self::No(text),
-        }
-    }
-}

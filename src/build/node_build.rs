@@ -10,6 +10,7 @@ use debcrate::{Entry, Tree};
 
 use super::store;
 use crate::chroot::{self, Base, Network, Trial};
+use crate::failure::Failure;
 use crate::recipe::model::Kind;
 use crate::recipe::suite::Suite;
 use crate::render::{self, NodeBuild};
@@ -39,6 +40,15 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Environment(text) => Self::Environment(text),
+            Error::Source(text) => Self::No(text),
+        }
+    }
+}
 
 impl From<chroot::Error> for Error {
     fn from(error: chroot::Error) -> Self {

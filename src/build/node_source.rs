@@ -16,6 +16,7 @@ use debcrate::Tree;
 use sha2::{Digest, Sha256};
 
 use super::store;
+use crate::failure::Failure;
 use crate::node::{cli, man};
 
 /// Raised when the same input gives another tree than before.
@@ -52,6 +53,15 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Environment(text) => Self::Environment(text),
+            Error::Project(text) => Self::No(text),
+        }
+    }
+}
 
 /// Name of what [`source_tree`] would give: 64 hexadecimal digits over the
 /// manifest, the lock file (so the checksums of all crates) and the node

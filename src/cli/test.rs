@@ -20,7 +20,7 @@ use crate::trial::run::{self, Course};
 use crate::trial::scenario::{ANY, Profile, load_all, load_profiles};
 use crate::trial::schedule::schedule;
 use crate::trial::select::{self, Chosen, Wanted};
-use crate::trial::world::{Heard, Lab, Sources, Stage, Trouble, has_packages};
+use crate::trial::world::{Heard, Lab, Sources, Stage, has_packages};
 use crate::vm::locked;
 
 /// Install roles in virtual machines, break the clusters, and measure.
@@ -345,19 +345,13 @@ fn trial(
         steps: &say,
         tools: &|text| progress.say(&format!("[{number}/{total}] {path}: {text}")),
     };
-    let not_tried = |trouble: Trouble| {
-        let verdict = match trouble {
-            Trouble::Environment(_) => Verdict::Environment,
-            Trouble::Guest(_) => Verdict::Failed,
-        };
-        let mut trial = course.not_tried(trouble.text().into());
-        trial.verdict = verdict;
-        trial.began.clone_from(&began);
-        trial
-    };
     let ground = match lab.ground(&course, one.suite, heard) {
         Ok(ground) => ground,
-        Err(trouble) => return (not_tried(trouble), None),
+        Err(trouble) => {
+            let mut trial = course.not_tried(&trouble);
+            trial.began = began;
+            return (trial, None);
+        }
     };
     let fingerprint = ground.fingerprint(&course);
     if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
@@ -375,7 +369,7 @@ fn trial(
             (trial, Some(stage))
         }
         Err(unformed) => {
-            let mut trial = not_tried(unformed.trouble);
+            let mut trial = course.not_tried(&unformed.trouble);
             trial.attachments = unformed.logs;
             (trial, None)
         }

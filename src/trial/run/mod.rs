@@ -121,10 +121,14 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// The trial that never began, because the environment failed.
-    pub fn not_tried(&self, why: String) -> Trial {
+    /// The trial whose cluster never reached its start state.
+    pub fn not_tried(&self, trouble: &Trouble) -> Trial {
         Trial {
-            why: vec![why],
+            verdict: match trouble {
+                Trouble::Environment(_) => Verdict::Environment,
+                Trouble::Guest(_) => Verdict::Failed,
+            },
+            why: vec![trouble.text().into()],
             ..self.blank()
         }
     }
