@@ -31,6 +31,8 @@ pub struct Nature {
     /// What the host did to a machine.
     pub host_fault: Option<&'static str>,
     pub failed_action: bool,
+    /// A node that gets its power back prints this and never answers.
+    pub boots_into: Option<&'static str>,
 }
 
 impl Default for Nature {
@@ -45,6 +47,7 @@ impl Default for Nature {
             broken: false,
             host_fault: None,
             failed_action: false,
+            boots_into: None,
         }
     }
 }
@@ -102,6 +105,10 @@ impl Fake {
         } else {
             "alpha".into()
         }
+    }
+
+    fn hangs(&self, node: &str) -> bool {
+        self.nature.boots_into.is_some() && self.boots[node].0 > 1
     }
 
     fn is_on(&self, node: &str) -> bool {
@@ -254,7 +261,7 @@ impl World for Fake {
     }
 
     fn is_up(&self, node: &str) -> bool {
-        self.booting.as_deref() != Some(node)
+        self.booting.as_deref() != Some(node) && !self.hangs(node)
     }
 
     fn run(&mut self, node: &str, shell: &str, _: &str, _: Duration) -> Result<Output, Trouble> {
@@ -352,7 +359,8 @@ impl World for Fake {
         }))
     }
 
-    fn console(&mut self, _: &str) -> String {
-        String::new()
+    fn console(&mut self, node: &str) -> String {
+        let said = self.nature.boots_into.filter(|_| self.hangs(node));
+        said.unwrap_or_default().into()
     }
 }

@@ -18,8 +18,9 @@ use super::fact::{Facts, Probe};
 use super::observe::Quorum;
 use super::report::{Attachment, RecordCount, Stopped, Trial, Verdict, outages, spans};
 use super::scenario::{Client, FormedBy, Profile, Scenario, Start};
-use super::world::{Trouble, World};
+use super::world::{Power, Trouble, World};
 use super::{audit, event};
+use crate::vm::machine::alarms;
 use watch::Watch;
 
 pub use shell::{heal as heal_shell, inject as inject_shell};
@@ -287,6 +288,9 @@ impl Running<'_, '_> {
                 let not_mirrored = || mirrored.then(|| running.not_mirrored()).flatten();
                 running.not_serving().or_else(not_mirrored)
             };
+            if let Some(why) = self.panicked() {
+                return Ok(Some(why));
+            }
             let late = self.world.now() >= end;
             let mut missing = near(self);
             if late || missing.is_none() && self.watch.due(began, self.world.now()) {
@@ -315,8 +319,31 @@ impl Running<'_, '_> {
             if missing.is_none() || self.world.now() >= end {
                 return Ok(missing);
             }
+            if let Some(why) = self.panicked() {
+                return Ok(Some(why));
+            }
             self.pause();
         }
+    }
+
+    /// A machine that has power and answers no more since its kernel panicked.
+    /// The audit of the consoles fails the trial in any case; nothing is worth
+    /// waiting for.
+    fn panicked(&mut self) -> Option<String> {
+        if self.course.scenario.allow.contains_key("console") {
+            return None;
+        }
+        let silent = |node: &&String| {
+            self.world.power(node) == Power::On && !self.watch.seen.contains_key(*node)
+        };
+        let silent: Vec<String> = self.watch.machines.iter().filter(silent).cloned().collect();
+        silent.into_iter().find_map(|node| {
+            let console = self.world.console(&node);
+            let panic = alarms(&console)
+                .into_iter()
+                .find(|alarm| alarm.kind == "panic")?;
+            Some(format!("the kernel of {node} panicked: {}", panic.text))
+        })
     }
 
     /// When every member answered with quorum, and the address: a look that

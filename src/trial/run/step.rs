@@ -306,6 +306,10 @@ impl Running<'_, '_> {
             } else if missing.is_empty() && far.is_empty() {
                 return Ok(());
             }
+            if let Some(why) = self.panicked() {
+                missing.insert(0, why);
+                never = true;
+            }
             if never || late {
                 return Err(Stopped::Role(missing));
             }

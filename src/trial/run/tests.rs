@@ -154,6 +154,27 @@ fn every_way_to_be_wrong_is_caught() {
 }
 
 #[test]
+fn a_kernel_that_panics_ends_the_wait_for_its_node() {
+    let nature = Nature {
+        boots_into: Some("[ 0.008] Kernel panic - not syncing: no timer"),
+        ..Nature::default()
+    };
+    let (trial, _) = tried(&power_off(), nature);
+    assert_eq!(trial.verdict, Verdict::Failed);
+    assert!(
+        trial.why[0].contains("the kernel of alpha panicked"),
+        "{:?}",
+        trial.why
+    );
+    let last = trial.steps.last().unwrap();
+    assert!(
+        last.to - last.from < Duration::from_secs(10),
+        "{:?}",
+        trial.steps
+    );
+}
+
+#[test]
 fn two_holders_are_caught_after_a_freeze() {
     let freeze = load(Path::new("vm-tests/any/freeze.toml")).unwrap();
     let (trial, _) = tried(
