@@ -150,11 +150,10 @@ impl Ground {
             false => Ok(()),
         })?;
         say("waiting for the cluster to form");
-        let first = cluster.node(members[0])?.machine.shell();
         if start.formed_by == FormedBy::Token {
             by_token(cluster, members, say)?;
         }
-        whole(&first, members.len())?;
+        whole(cluster, members)?;
         // Each node's own `apply` may still be looking whether all is well.
         cluster.on_all(|node| node.machine.shell().succeed(super::SET_UP_IS_OVER, FORM))?;
         Ok(())
@@ -240,31 +239,49 @@ fn preseeded(shell: &Shell, text: &str) -> Result<(), crate::vm::Error> {
     }
 }
 
-/// Waits until that many members are online with nothing pending or starting,
-/// as `ubuntu-ha status` has it.
-fn whole(shell: &Shell, members: usize) -> Result<(), Trouble> {
+/// Waits until all members are online with nothing pending or starting, as
+/// `ubuntu-ha status` has it, or one of them has given up.
+fn whole(cluster: &Cluster, members: &[&str]) -> Result<(), Trouble> {
     // Polled in the guest, as an exchange with it costs more than a look; seldom,
     // as crm_mon keeps an emulated node from what it is waited for.
-    let script = format!(
-        "for i in $(seq 200); do \
+    let looks = format!(
+        "for i in $(seq 5); do \
          if [ -e /var/lib/ubuntu-ha/formed ] && told=$(crm_mon -1 2>/dev/null) \
-         && echo \"$told\" | grep -E '^ *\\* Online:' | grep -oE '[a-z]+' | grep -cE '^({})$' | grep -qx {members} \
+         && echo \"$told\" | grep -E '^ *\\* Online:' | grep -oE '[a-z]+' | grep -cE '^({})$' | grep -qx {} \
          && ! echo \"$told\" | grep -qE 'Starting|Stopped|pending'; then exit 0; fi; \
          sleep 3; done; exit 1",
-        NODE_NAMES.join("|")
+        NODE_NAMES.join("|"),
+        members.len()
     );
-    let done = shell.script(&script, FORM);
-    let told = match done {
-        Ok(done) if done.success() => return Ok(()),
-        Ok(_) => "it did not".to_string(),
-        Err(crate::vm::Error::Environment(why)) => return Err(Trouble::Environment(why)),
-        Err(error) => error.to_string(),
-    };
+    let gave_up = "systemctl -q is-failed ubuntu-ha-setup.service";
+    let shell = |name: &str| cluster.node(name).map(|node| node.machine.shell());
+    let first = shell(members[0])?;
+    for _ in 0..40 {
+        match first.script(&looks, FORM) {
+            Ok(done) if done.success() => return Ok(()),
+            Err(error @ crate::vm::Error::Environment(_)) => return Err(error.into()),
+            Err(error) => return Err(unformed(&first, &error.to_string())),
+            Ok(_) => {}
+        }
+        for name in members {
+            let member = shell(name)?;
+            match member.script(gave_up, Duration::from_secs(30)) {
+                Ok(done) if done.success() => {
+                    return Err(unformed(&member, &format!("{name} gave up")));
+                }
+                Err(error @ crate::vm::Error::Environment(_)) => return Err(error.into()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+    Err(unformed(&first, "it did not"))
+}
+
+/// With what that member says of it.
+fn unformed(shell: &Shell, why: &str) -> Trouble {
     let look = "crm_mon -1; systemctl --no-pager status ubuntu-ha-setup.service; \
                 journalctl --no-pager -n 30 -u ubuntu-ha-setup.service";
     let seen = shell.script(look, Duration::from_secs(30));
     let seen = seen.map(|done| done.text()).unwrap_or_default();
-    Err(Trouble::Guest(format!(
-        "the cluster was to form: {told}\n{seen}"
-    )))
+    Trouble::Guest(format!("the cluster was to form: {why}\n{seen}"))
 }
