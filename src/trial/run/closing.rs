@@ -111,9 +111,7 @@ impl Running<'_, '_> {
     /// A machine that has power and does not answer: the journal of one that
     /// boots can neither be read nor be placed in time.
     fn booting(&self) -> Option<String> {
-        let silent = self.watch.machines.iter().find(|node| {
-            self.world.power(node) == Power::On && !self.watch.seen.contains_key(*node)
-        })?;
+        let silent = self.silent().next()?;
         Some(format!("{silent} does not answer"))
     }
 

@@ -326,6 +326,13 @@ impl Running<'_, '_> {
         }
     }
 
+    /// The machines that have power and do not answer.
+    fn silent(&self) -> impl Iterator<Item = &String> {
+        (self.watch.machines.iter()).filter(|node| {
+            self.world.power(node) == Power::On && !self.watch.seen.contains_key(*node)
+        })
+    }
+
     /// A machine that has power and answers no more since its kernel panicked.
     /// The audit of the consoles fails the trial in any case; nothing is worth
     /// waiting for.
@@ -333,10 +340,7 @@ impl Running<'_, '_> {
         if self.course.scenario.allow.contains_key("console") {
             return None;
         }
-        let silent = |node: &&String| {
-            self.world.power(node) == Power::On && !self.watch.seen.contains_key(*node)
-        };
-        let silent: Vec<String> = self.watch.machines.iter().filter(silent).cloned().collect();
+        let silent: Vec<String> = self.silent().cloned().collect();
         silent.into_iter().find_map(|node| {
             let console = self.world.console(&node);
             let panic = alarms(&console)
