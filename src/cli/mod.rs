@@ -9,6 +9,7 @@ mod docs;
 mod export;
 mod graph;
 mod image;
+mod malloc;
 mod new;
 mod plan;
 mod progress;

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::malloc::one_arena;
 use super::print;
 use super::progress::{Progress, Screen};
 use super::shells::shells;
@@ -94,6 +95,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
+    one_arena();
     let suites = match args.suites.is_empty() {
         true => Vec::new(),
         false => build::suites(&args.suites)?,

@@ -41,13 +41,19 @@ pub fn run(times: u16) -> Result<ExitCode, Stop> {
     machines::built()?;
     fresh_dir(Path::new(RUNS))?;
     let mut report = Report::default();
+    let mut tell = |name: &str, start: Instant, outcome: Outcome| {
+        match &outcome {
+            Outcome::Passed(_) => say(&format!("{name}: passed")),
+            Outcome::Failed(why) => say(&format!("{name}: FAILED: {why}")),
+        }
+        report.add(name, start.elapsed(), outcome);
+    };
     let start = Instant::now();
-    let outcome = in_a_row(&hapkg, times)?;
-    report.add("soak/in-a-row", start.elapsed(), outcome);
+    tell("soak/in-a-row", start, in_a_row(&hapkg, times)?);
     for signal in ["INT", "KILL"] {
         let start = Instant::now();
         let outcome = killed(&hapkg, signal)?;
-        report.add(&format!("soak/SIG{signal}"), start.elapsed(), outcome);
+        tell(&format!("soak/SIG{signal}"), start, outcome);
     }
     let _ = fs::remove_dir_all(RUNS);
     println!("{}", report.closing_line());
@@ -104,20 +110,25 @@ fn in_a_row(hapkg: &Path, times: u16) -> Result<Outcome, Stop> {
 }
 
 /// The last quarter must need no more than the second one: what is loaded once
-/// is loaded by then. A tenth of memory is the allocator's.
+/// is loaded by then. Medians, because some looks fall on the moment in which
+/// the report is written. A tenth of memory is the allocator's.
 fn judge(all: &[Needs]) -> Result<(), String> {
     let quarter = all.len() / 4;
     if quarter == 0 {
         return Err("too few trials to tell".into());
     }
     let (early, late) = (&all[quarter..quarter * 2], &all[all.len() - quarter..]);
-    let most = |list: &[Needs], of: fn(&Needs) -> u64| list.iter().map(of).max().unwrap_or(0);
+    let median = |list: &[Needs], of: fn(&Needs) -> u64| {
+        let mut all: Vec<u64> = list.iter().map(of).collect();
+        all.sort_unstable();
+        all[all.len() / 2]
+    };
     for (name, of, slack) in [
         ("kilobytes", (|n| n.kilobytes) as fn(&Needs) -> u64, 10),
         ("threads", |n| n.threads, 0),
         ("open files", |n| n.files as u64, 0),
     ] {
-        let (before, after) = (most(early, of), most(late, of));
+        let (before, after) = (median(early, of), median(late, of));
         if after > before + before * slack / 100 {
             return Err(format!("{name} grew from {before} to {after}"));
         }
@@ -139,12 +150,19 @@ fn killed(hapkg: &Path, signal: &str) -> Result<Outcome, Stop> {
     let running = left();
     let pid = child.id().to_string();
     let sent = Command::new("kill").args(["-s", signal, &pid]).status();
-    let _ = child.wait();
+    let ended = ends(&mut child);
     if !middle || !sent.during("running kill")?.success() {
         return Ok(Outcome::Failed("there was no second trial".into()));
     }
     if !running.iter().any(|one| one.contains("qemu")) {
         return Ok(Outcome::Failed("no machine ran when it was killed".into()));
+    }
+    if !ended {
+        return Ok(Outcome::Failed(
+            "it went on; does it inherit that the signal is ignored, as a script's \
+             background job does?"
+                .into(),
+        ));
     }
     let end = Instant::now() + GONE;
     while !left().is_empty() && Instant::now() < end {
@@ -154,6 +172,20 @@ fn killed(hapkg: &Path, signal: &str) -> Result<Outcome, Stop> {
         [] => Outcome::Passed(1),
         left => Outcome::Failed(format!("left behind: {}", left.join(", "))),
     })
+}
+
+/// Whether it ends by itself in time; it does not outlive this.
+fn ends(child: &mut Child) -> bool {
+    let end = Instant::now() + GONE;
+    while Instant::now() < end {
+        if matches!(child.try_wait(), Ok(Some(_))) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    false
 }
 
 fn needs(pid: u32) -> Option<Needs> {
@@ -202,6 +234,17 @@ mod tests {
             files: 30 + of(number) as usize / 1000,
         };
         (0..20).map(one).collect()
+    }
+
+    #[test]
+    fn a_moment_is_no_growth_and_one_file_is() {
+        let mut needs = all(|_| 0);
+        needs[17].files += 1;
+        assert_eq!(judge(&needs), Ok(()));
+        for late in &mut needs[12..] {
+            late.files += 1;
+        }
+        assert!(judge(&needs).unwrap_err().contains("open files"));
     }
 
     #[test]
