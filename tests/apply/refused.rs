@@ -87,6 +87,17 @@ fn an_address_that_no_interface_has() {
 }
 
 #[test]
+fn a_daemon_that_is_masked() {
+    let host = pair();
+    host.write("run/fake/masked/pacemaker", "");
+    refused(
+        &host,
+        1,
+        &["must not start pacemaker", "systemctl unmask pacemaker"],
+    );
+}
+
+#[test]
 fn what_corosync_or_pacemaker_judge_wrong() {
     let host = pair();
     host.answer(

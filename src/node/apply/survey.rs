@@ -103,6 +103,7 @@ pub fn survey(host: &Host, loaded: &Loaded, me: u32, pending: Action) -> Result<
     }
     let list = files.list;
     let running = units::installed(host, "corosync")?.active;
+    problems.extend(masked(host, desired)?);
     let old = read(host, COROSYNC_CONF)?;
     let old = old.map(|text| String::from_utf8_lossy(&text).into_owned());
     let was_ours = old.as_ref().is_some_and(|text| text.starts_with(MARK));
@@ -319,23 +320,47 @@ fn sbd_too_late(host: &Host, desired: &Desired) -> Result<Option<Problem>, Failu
     Ok(Some(problem))
 }
 
+/// The daemons of the cluster, in the order in which they are enabled.
+fn daemons(desired: &Desired) -> Vec<&'static str> {
+    let mut daemons = vec!["corosync", "pacemaker"];
+    let conf = desired.files.iter().find(|file| file.path == COROSYNC_CONF);
+    let conf = conf.map(|file| String::from_utf8_lossy(&file.content));
+    if conf.is_some_and(|conf| conf.contains("device {")) {
+        daemons.push("corosync-qdevice");
+    }
+    if desired.files.iter().any(|file| file.path == SBD) {
+        daemons.insert(0, "sbd");
+    }
+    daemons
+}
+
+/// Systemd starts a masked unit for nobody, and says so in the middle of the
+/// transaction only.
+fn masked(host: &Host, desired: &Desired) -> Result<Option<Problem>, Failure> {
+    let mut masked = Vec::new();
+    for name in daemons(desired) {
+        if units::is_masked(host, name)? {
+            masked.push(name);
+        }
+    }
+    if masked.is_empty() {
+        return Ok(None);
+    }
+    let names = masked.join(", ");
+    let message = format!("systemd must not start {names}: masked; unmask what the cluster needs");
+    let problem = Problem::new(&Subject::Cluster, message)
+        .mend_by(format!("systemctl unmask {}", masked.join(" ")));
+    Ok(Some(problem))
+}
+
 fn unit_changes(
     host: &Host,
     desired: &Desired,
     notes: &mut Vec<String>,
 ) -> Result<Vec<UnitChange>, Failure> {
     let mut changes = Vec::new();
-    let mut wanted = vec!["corosync", "pacemaker"];
-    let conf = desired.files.iter().find(|file| file.path == COROSYNC_CONF);
-    let conf = conf.map(|file| String::from_utf8_lossy(&file.content));
-    if conf.is_some_and(|conf| conf.contains("device {")) {
-        wanted.push("corosync-qdevice");
-    }
     let sbd = desired.files.iter().any(|file| file.path == SBD);
-    if sbd {
-        wanted.insert(0, "sbd");
-    }
-    for name in wanted {
+    for name in daemons(desired) {
         let unit = units::installed(host, name)?;
         let mut change = |verb| {
             let name = name.into();

@@ -29,6 +29,15 @@ pub fn state(host: &Host, name: &str) -> Result<Option<Unit>, Failure> {
     }))
 }
 
+/// Whether it is masked, for good or until the next boot (systemctl(1), `mask`).
+///
+/// # Errors
+/// There is no systemctl.
+pub fn is_masked(host: &Host, name: &str) -> Result<bool, Failure> {
+    let enabled = host.run("systemctl", &["is-enabled", name], ASK)?;
+    Ok(["masked", "masked-runtime"].contains(&enabled.stdout.trim()))
+}
+
 /// [`state`] of a unit that has to be there.
 ///
 /// # Errors
