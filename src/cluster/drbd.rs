@@ -17,6 +17,10 @@ pub(super) struct Resource {
     pub port: u16,
 }
 
+/// Of ubuntu-ha-node: the handler of drbd-utils 9.22 cannot read the node states
+/// of Pacemaker 2.1.7 and later without it.
+const FENCE_PEER: &str = "/usr/lib/ubuntu-ha/drbd/fence-peer";
+
 /// Where the file lies, below the root.
 pub(super) fn path(resource: &str) -> String {
     format!("etc/drbd.d/{resource}.res")
@@ -67,7 +71,7 @@ resource {name} {{
         c-min-rate 10M;
 {disk}    }}
 {options}    handlers {{
-        fence-peer \"/usr/lib/drbd/crm-fence-peer{suffix}.sh\";
+        fence-peer \"{FENCE_PEER} /usr/lib/drbd/crm-fence-peer{suffix}.sh\";
         {cleared} \"/usr/lib/drbd/crm-unfence-peer{suffix}.sh\";
     }}
 ",
