@@ -15,6 +15,7 @@ use super::migrate::{self, Decision, directories};
 use super::peers::{Channel, Waited, is_in_cib, wait_for};
 use super::record::{Record, Stage};
 use super::steps::Steps;
+use super::udev;
 use crate::atomic;
 
 /// How long the other side may take to turn up.
@@ -77,6 +78,7 @@ pub fn prepare(
         device,
         run: this_run(),
     };
+    udev::refresh(host, journal)?;
     drbd::load(host)?;
     mirror.metadata(standing, journal)?;
     if serving {

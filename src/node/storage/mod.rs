@@ -17,6 +17,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod udev;
 
 use super::host::Host;
 use super::journal::Journal;

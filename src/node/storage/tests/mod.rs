@@ -4,6 +4,7 @@ mod devices;
 mod groups;
 mod mirror;
 mod moving;
+mod udev;
 mod world;
 
 use std::collections::BTreeSet;
