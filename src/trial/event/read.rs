@@ -134,12 +134,14 @@ fn result(rest: &str) -> Option<(Kind, String)> {
     let (resource, rest) = rest.split_once(" on ")?;
     let (node, outcome) = rest.split_once(": ")?;
     let outcome = outcome.trim();
-    let good = outcome.split([' ', '(']).next() == Some("ok");
+    // Pacemaker 3 writes them with a capital: `OK`, `Not running`.
+    let words = outcome.to_ascii_lowercase();
+    let good = words.split([' ', '(']).next() == Some("ok");
     let kind = match task {
         // What a probe finds stopped, or any of them promoted, is no failure; what a
         // recurring monitor finds stopped is.
-        "probe" if outcome.starts_with("not running") => return None,
-        "probe" | "monitor" if good || outcome == "promoted" => return None,
+        "probe" if words.starts_with("not running") => return None,
+        "probe" | "monitor" if good || words == "promoted" => return None,
         _ if !good => Kind::Failed,
         "promote" => Kind::Promote,
         "demote" => Kind::Demote,
@@ -239,6 +241,18 @@ mod tests {
             ),
             (
                 "pacemaker-controld",
+                "Result of start operation for vip-ip on alpha: OK",
+                Kind::Start,
+                "start of vip-ip on alpha",
+            ),
+            (
+                "pacemaker-controld",
+                "Result of promote operation for drbd-drbd on alpha: Timed out after 1m30s (Resource agent did not complete within 1m30s)",
+                Kind::Failed,
+                "promote of drbd-drbd on alpha: Timed out after 1m30s (Resource agent did not complete within 1m30s)",
+            ),
+            (
+                "pacemaker-controld",
                 "Result of monitor operation for clc-clc on alpha: error (hangs)",
                 Kind::Failed,
                 "monitor of clc-clc on alpha: error (hangs)",
@@ -300,6 +314,18 @@ mod tests {
             (
                 "pacemaker-controld",
                 "Result of probe operation for vip-ip on beta: not running",
+            ),
+            (
+                "pacemaker-controld",
+                "Result of probe operation for vip-ip on beta: Not running (inactive)",
+            ),
+            (
+                "pacemaker-controld",
+                "Result of monitor operation for vip-ip on beta: OK",
+            ),
+            (
+                "pacemaker-controld",
+                "Result of monitor operation for drbd-drbd on alpha: Promoted",
             ),
             (
                 "pacemaker-controld",
