@@ -8,7 +8,7 @@ use super::fence::{self, Plan};
 use super::refuse::Refusals;
 use super::settings::{self, Settings};
 use super::{Desired, DesiredFile, Input, Platform, Refusal, RoleAnswers};
-use super::{cib, corosync, drbd, sbd, storage, structure};
+use super::{cib, corosync, dlm, drbd, sbd, storage, structure};
 use crate::recipe::answer::Answers;
 
 /// Full names of the agents that a design of this would use, fence agents
@@ -94,6 +94,9 @@ fn files(
     if let Some(watchdog) = &fencing.sbd_watchdog {
         let text = sbd::conf(fencing.sbd_disk.as_deref(), watchdog);
         files.push(file(sbd::PATH.into(), text));
+    }
+    if dlm::is_used(roles) {
+        files.push(file(dlm::PATH.into(), dlm::conf()));
     }
     files.push(file(
         "etc/corosync/corosync.conf".into(),

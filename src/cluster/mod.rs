@@ -8,6 +8,7 @@ mod cib;
 mod corosync;
 mod design;
 mod desired;
+mod dlm;
 mod drbd;
 mod expand;
 mod fence;

@@ -15,8 +15,12 @@ pub const COMMAND: &str = "leave";
 /// What packages had in the place of our files, kept by `apply`.
 const ORIGINALS: &str = "var/lib/ubuntu-ha/original";
 
-/// Files in the place of those of packages.
-const REPLACED: [&str; 2] = ["etc/corosync/corosync.conf", "etc/default/sbd"];
+/// Files in the place of those of packages, or of none.
+const REPLACED: [&str; 3] = [
+    "etc/corosync/corosync.conf",
+    "etc/default/sbd",
+    "etc/dlm/dlm.conf",
+];
 
 /// State of our own that says that this host is a member; the marker last.
 const STATE: [&str; 7] = [

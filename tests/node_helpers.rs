@@ -1,0 +1,143 @@
+//! What ubuntu-ha-node gives to DRBD and to dlm_controld to run.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A file of the recipes that ubuntu-ha-node installs.
+fn ours(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("recipes")
+        .join(path)
+}
+
+fn program(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// What a handler that runs these words prints, where cibadmin does `cibadmin`.
+fn handler(words: &str, cibadmin: &str) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    program(dir.path(), "cibadmin", cibadmin);
+    program(dir.path(), "crm-fence-peer.sh", words);
+    let path = format!("{}:/usr/bin:/bin", dir.path().display());
+    Command::new(ours("drbd/fence-peer"))
+        .arg(dir.path().join("crm-fence-peer.sh"))
+        .env("PATH", path)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn times_become_the_words_of_before() {
+    let cib = "<cib crm_feature_set=\"3.20.0\">\n\
+        <node id=\"1\" uname=\"alpha\"/>\n\
+        <node_state id=\"1\" uname=\"alpha\" in_ccm=\"1796026718\" crmd=\"1796026719\" expected=\"member\"/>\n\
+        <node_state id=\"2\" uname=\"beta\" in_ccm=\"0\" crmd=\"0\" expected=\"down\"/>\n\
+        </cib>";
+    let told = "<cib crm_feature_set=\"3.20.0\">\n\
+        <node id=\"1\" uname=\"alpha\"/>\n\
+        <node_state id=\"1\" uname=\"alpha\" in_ccm=\"true\" crmd=\"online\" expected=\"member\"/>\n\
+        <node_state id=\"2\" uname=\"beta\" in_ccm=\"false\" crmd=\"offline\" expected=\"down\"/>\n\
+        </cib>\n";
+    for ask in ["-Ql", "-Q -t 1", "--query"] {
+        let done = handler(
+            &format!("cibadmin {ask}"),
+            &format!("cat <<'END'\n{cib}\nEND"),
+        );
+        assert_eq!(String::from_utf8(done.stdout).unwrap(), told, "{ask}");
+        let done = handler(
+            &format!("cibadmin {ask}"),
+            &format!("cat <<'END'\n{told}END"),
+        );
+        assert_eq!(String::from_utf8(done.stdout).unwrap(), told, "{ask}");
+    }
+}
+
+#[test]
+fn all_else_is_the_real_one() {
+    let words = "cibadmin -C -o constraints -X '<rsc_location id=\"a b\"/>'; exit $?";
+    let done = handler(words, "printf '%s|' \"$@\"; exit 21");
+    let text = String::from_utf8(done.stdout).unwrap();
+    assert_eq!(text, "-C|-o|constraints|-X|<rsc_location id=\"a b\"/>|");
+    assert_eq!(done.status.code(), Some(21));
+    let done = handler("cibadmin -Q; exit $?", "echo half a CIB; exit 105");
+    assert_eq!(done.stdout, b"");
+    assert_eq!(done.status.code(), Some(105));
+}
+
+/// What dlm_controld gives the agent on stdin; what stonith_admin was told.
+fn dlm_fence(told: &str, stonith_admin: &str) -> (Output, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    program(
+        dir.path(),
+        "crm_node",
+        "[ \"$1\" = --name-for-id=2 ] && echo beta",
+    );
+    let words = format!("echo \"$*\" >{}\n{stonith_admin}", log.display());
+    program(dir.path(), "stonith_admin", &words);
+    program(dir.path(), "logger", "echo \"$*\" >&2");
+    let path = format!("{}:/usr/bin:/bin", dir.path().display());
+    let mut agent = Command::new(ours("dlm/fence"))
+        .env("PATH", path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = agent.stdin.take().unwrap();
+    stdin.write_all(told.as_bytes()).unwrap();
+    drop(stdin);
+    let done = agent.wait_with_output().unwrap();
+    (done, fs::read_to_string(log).unwrap_or_default())
+}
+
+#[test]
+fn pacemaker_fences_for_the_dlm_unless_it_has() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let failed = now.as_secs() - 30;
+    let (done, asked) = dlm_fence(&format!("fail_time={failed}\nnode=2\n"), "exit 0");
+    assert!(done.status.success());
+    let words: Vec<&str> = asked.split_whitespace().collect();
+    assert_eq!(words[..2], ["--reboot=beta", "--timeout=300"]);
+    let tolerance = words[2].strip_prefix("--tolerance=").unwrap();
+    let seconds: u64 = tolerance.strip_suffix('s').unwrap().parse().unwrap();
+    assert!((31..60).contains(&seconds), "{asked}");
+    for told in [
+        "node=2\n",
+        "node=2\nfail_time=0\n",
+        "node=2\nfail_time=9999999999\n",
+    ] {
+        let (_, asked) = dlm_fence(told, "exit 0");
+        assert!(asked.contains(" --tolerance=0s "), "{told}: {asked}");
+    }
+}
+
+#[test]
+fn the_dlm_hears_that_a_node_was_not_fenced() {
+    let (done, asked) = dlm_fence("node=2\n", "exit 124");
+    assert_eq!(done.status.code(), Some(1));
+    assert!(asked.contains("--reboot=beta"));
+    for told in ["", "node=\n", "node=beta\n", "node=9\n"] {
+        let (done, asked) = dlm_fence(told, "exit 0");
+        assert_eq!(done.status.code(), Some(1), "{told}");
+        assert_eq!(asked, "", "{told}");
+    }
+}
+
+#[test]
+fn clean_posix_shell() {
+    let names = ["drbd/fence-peer", "drbd/cib/cibadmin", "dlm/fence"];
+    let shellcheck = Command::new("shellcheck")
+        .args(["-s", "sh"])
+        .args(names.map(ours))
+        .status()
+        .unwrap();
+    assert!(shellcheck.success());
+}
