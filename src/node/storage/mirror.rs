@@ -58,6 +58,7 @@ pub fn prepare(
     journal: &mut dyn Steps,
 ) -> Result<(), Failure> {
     let host = work.host;
+    udev::refresh(host, journal)?;
     let device = find(host, drbd.device)?;
     let serving = is_in_cib(host, "drbd_resource", drbd.resource)?;
     let standing = check::of_drbd(host, drbd, &device)?;
@@ -78,7 +79,6 @@ pub fn prepare(
         device,
         run: this_run(),
     };
-    udev::refresh(host, journal)?;
     drbd::load(host)?;
     mirror.metadata(standing, journal)?;
     if serving {

@@ -16,6 +16,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// device, then finds no resource of this host, and there is no
 /// `/dev/drbd/by-res`.
 ///
+/// ubuntu-ha-setup.service may look into this one kind of namespace for it.
+///
 /// # Errors
 /// udev does not start again.
 pub fn refresh(host: &Host, journal: &mut dyn Steps) -> Result<(), Failure> {
@@ -35,5 +37,7 @@ pub fn refresh(host: &Host, journal: &mut dyn Steps) -> Result<(), Failure> {
     }
     host.must("systemctl", &["restart", "systemd-udevd"], LIMIT)?;
     journal.point("storage: udev: restart");
-    Ok(())
+    // Those that are there already.
+    let again = ["trigger", "--settle", "--sysname-match=drbd*"];
+    host.must("udevadm", &again, LIMIT).map(drop)
 }

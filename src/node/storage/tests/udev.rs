@@ -8,7 +8,7 @@ use super::Trace;
 use crate::node::host::Host;
 use crate::node::layout::Layout;
 
-/// What systemctl is told to change when `nsenter` ends like this.
+/// What systemctl and udevadm are told to change when `nsenter` ends like this.
 fn changes(nsenter: &str) -> String {
     let root = tempfile::tempdir().unwrap();
     let bin = root.path().join("usr/bin");
@@ -19,7 +19,13 @@ fn changes(nsenter: &str) -> String {
         log.display()
     );
     let nsenter = format!("[ \"$*\" = '--target 77 --uts uname -n' ] && {nsenter}");
-    for (name, text) in [("systemctl", systemctl), ("nsenter", nsenter)] {
+    let udevadm = format!("echo \"$*\" >>{}", log.display());
+    let programs = [
+        ("systemctl", systemctl),
+        ("nsenter", nsenter),
+        ("udevadm", udevadm),
+    ];
+    for (name, text) in programs {
         let path = bin.join(name);
         fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -35,6 +41,9 @@ fn changes(nsenter: &str) -> String {
 #[test]
 fn udev_follows_a_new_name_of_the_host() {
     assert_eq!(changes("uname -n"), "");
-    assert_eq!(changes("echo localhost-before"), "restart systemd-udevd\n");
+    assert_eq!(
+        changes("echo localhost-before"),
+        "restart systemd-udevd\ntrigger --settle --sysname-match=drbd*\n"
+    );
     assert_eq!(changes("exit 1"), "");
 }
