@@ -1,4 +1,4 @@
-//! What ubuntu-ha-node gives to DRBD and to dlm_controld to run.
+//! What ubuntu-ha-node gives to DRBD, dlm_controld and resource agents to run.
 
 use std::fs;
 use std::io::Write;
@@ -7,11 +7,37 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A file of the recipes that ubuntu-ha-node installs.
-fn ours(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("recipes")
-        .join(path)
+use hapkg::recipe::{Context, load};
+
+/// Where ubuntu-ha-node installs them.
+const PLACE: &str = "/usr/lib/ubuntu-ha/";
+
+/// What the recipe of ubuntu-ha-node installs below [`PLACE`].
+struct Ours(tempfile::TempDir);
+
+impl Ours {
+    fn new() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/support/node.toml");
+        let node = load(&path, &Context::default()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        for file in &node.file {
+            let Some(name) = file.path.strip_prefix(PLACE) else {
+                continue;
+            };
+            let (dir, name) = match name.rsplit_once('/') {
+                Some((below, name)) => (dir.path().join(below), name),
+                None => (dir.path().to_path_buf(), name),
+            };
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(dir.join(name), file.content.as_ref().unwrap()).unwrap();
+            fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
 }
 
 fn program(dir: &Path, name: &str, text: &str) {
@@ -26,7 +52,8 @@ fn handler(words: &str, cibadmin: &str) -> Output {
     program(dir.path(), "cibadmin", cibadmin);
     program(dir.path(), "crm-fence-peer.sh", words);
     let path = format!("{}:/usr/bin:/bin", dir.path().display());
-    Command::new(ours("drbd/fence-peer"))
+    let ours = Ours::new();
+    Command::new(ours.path("drbd/fence-peer"))
         .arg(dir.path().join("crm-fence-peer.sh"))
         .env("PATH", path)
         .output()
@@ -84,7 +111,8 @@ fn dlm_fence(told: &str, stonith_admin: &str) -> (Output, String) {
     program(dir.path(), "stonith_admin", &words);
     program(dir.path(), "logger", "echo \"$*\" >&2");
     let path = format!("{}:/usr/bin:/bin", dir.path().display());
-    let mut agent = Command::new(ours("dlm/fence"))
+    let ours = Ours::new();
+    let mut agent = Command::new(ours.path("dlm/fence"))
         .env("PATH", path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -132,11 +160,32 @@ fn the_dlm_hears_that_a_node_was_not_fenced() {
 }
 
 #[test]
+fn agents_have_a_dd_that_reads_directly() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    fs::write(&from, vec![7; 8192]).unwrap();
+    let done = Command::new(Ours::new().path("agents/dd"))
+        .arg(format!("if={}", from.display()))
+        .arg(format!("of={}", to.display()))
+        .args(["iflag=direct", "bs=4k", "count=1"])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(fs::read(&to).unwrap(), vec![7; 4096]);
+}
+
+#[test]
 fn clean_posix_shell() {
-    let names = ["drbd/fence-peer", "drbd/cib/cibadmin", "dlm/fence"];
+    let names = [
+        "agents/dd",
+        "dlm/fence",
+        "drbd/cib/cibadmin",
+        "drbd/fence-peer",
+    ];
+    let ours = Ours::new();
     let shellcheck = Command::new("shellcheck")
         .args(["-s", "sh"])
-        .args(names.map(ours))
+        .args(names.map(|name| ours.path(name)))
         .status()
         .unwrap();
     assert!(shellcheck.success());

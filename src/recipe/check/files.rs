@@ -7,10 +7,11 @@ use crate::recipe::document::at;
 use crate::recipe::model::FileSpec;
 
 /// Directories that are ours, or meant for additions by any package.
-const PLACES: [&str; 8] = [
+const PLACES: [&str; 9] = [
     "/etc/ubuntu-ha/",
     "/usr/lib/ocf/lib/ubuntu/",
     "/usr/lib/ocf/resource.d/ubuntu/",
+    "/usr/lib/systemd/system/pacemaker.service.d/ubuntu-ha",
     "/usr/lib/systemd/system/ubuntu-ha",
     "/usr/lib/ubuntu-ha/",
     "/usr/share/doc/ubuntu-ha-",
