@@ -32,8 +32,8 @@ use crate::vm::template::{Blank, Cluster, Link, Spec, Template};
 /// MiB of each node.
 const MEMORY: u32 = 1024;
 
-/// All of the boot that the report can well show.
-const JOURNAL: &str = "journalctl --no-pager --quiet -b -o short-monotonic -n 3000";
+/// The last boots, as far as the report can well show them.
+const JOURNAL: &str = "journalctl --no-pager --quiet -o short-monotonic -n 3000";
 /// Before the stretch.
 const LOGS: Duration = Duration::from_secs(30);
 
