@@ -88,7 +88,8 @@ fn clusters() -> Vec<(&'static str, Cluster)> {
             "drbd-topology",
             ipmi(Cluster::example("drbd"))
                 .answer("fencing", "ipmi-then-sbd")
-                .answer("sbd_device", "/dev/disk/by-id/virtio-sbd"),
+                .answer("sbd_device", "/dev/disk/by-id/virtio-sbd")
+                .answer("sbd_watchdog_timeout", "60"),
         ),
         (
             "drbd-topology-agent",

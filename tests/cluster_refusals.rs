@@ -513,6 +513,13 @@ fn of_fencing() -> Vec<Bad> {
             &["needs a shared disk", "name one"],
         ),
         (
+            vip()
+                .answer("fencing", "sbd")
+                .answer("qdevice", "192.0.2.20"),
+            "cluster/sbd_watchdog_timeout",
+            &["is 5 s", "write 35"],
+        ),
+        (
             Cluster::example("clvm").answer("sbd_watchdog", "/etc/watchdog"),
             "cluster/sbd_watchdog",
             &["no device", "/dev/watchdog"],
@@ -779,6 +786,7 @@ fn what_is_allowed_is_not_refused() {
             "a watchdog alone with a quorum server",
             vip()
                 .answer("fencing", "sbd")
+                .answer("sbd_watchdog_timeout", "35")
                 .answer("qdevice", "192.0.2.20"),
         ),
     ] {

@@ -3,7 +3,6 @@
 use super::Fencing;
 use super::expand::{Resource, Role};
 use super::fence::{self, Plan};
-use super::sbd;
 use super::settings::Settings;
 use super::xml::Element;
 use crate::recipe::model;
@@ -98,7 +97,8 @@ fn properties(settings: &Settings, fencing: &Plan, roles: &[Role]) -> Vec<Elemen
         own.push(("have-watchdog", "true".into()));
     }
     if matches!(fencing.fencing, Fencing::Watchdog { .. }) {
-        own.push(("stonith-watchdog-timeout", sbd::watchdog_wait()));
+        let wait = settings.sbd().message;
+        own.push(("stonith-watchdog-timeout", format!("{wait}s")));
     }
     let mut of_roles = std::collections::BTreeMap::from([("no-quorum-policy", "stop".to_owned())]);
     for role in roles {

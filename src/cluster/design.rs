@@ -65,6 +65,7 @@ pub fn design(input: &Input<'_>) -> Result<Desired, Vec<Refusal>> {
         storage: storage::list(&settings, &roles),
         roles: roles.iter().map(|role| role.name.to_owned()).collect(),
         notes,
+        sbd: fencing.sbd_watchdog.as_ref().map(|_| settings.sbd()),
         fencing: fencing.fencing,
         name: settings.name,
         members: settings.members,
@@ -92,7 +93,7 @@ fn files(
         files.push(file(drbd::path(&resource.name), text));
     }
     if let Some(watchdog) = &fencing.sbd_watchdog {
-        let text = sbd::conf(fencing.sbd_disk.as_deref(), watchdog);
+        let text = sbd::conf(fencing.sbd_disk.as_deref(), watchdog, settings.sbd());
         files.push(file(sbd::PATH.into(), text));
     }
     if dlm::is_used(roles) {

@@ -21,6 +21,8 @@ pub struct Desired {
     /// In the order in which it has to be prepared.
     pub storage: Vec<Storage>,
     pub fencing: Fencing,
+    /// Where sbd(8) is used.
+    pub sbd: Option<SbdTimeouts>,
     /// Names of the roles, sorted.
     pub roles: Vec<String>,
     /// What the administrator should know; nothing stands in the way.
@@ -101,6 +103,28 @@ pub enum Fencing {
     Watchdog { device: String },
     /// Nobody fences; only for roles that may run so.
     AcceptSplitBrain,
+}
+
+/// Timeouts of sbd(8), in seconds. Its servants read those of a disk from the
+/// disk itself, and all nodes go by the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SbdTimeouts {
+    /// Without a sign of life for so long, a node is reset by its watchdog.
+    pub watchdog: u32,
+    /// After so long a node that was told to die, or lost the quorum, counts as
+    /// dead.
+    pub message: u32,
+}
+
+impl SbdTimeouts {
+    /// For that watchdog; a message takes twice as long, as sbd(8) and
+    /// `stonith-watchdog-timeout` of pacemaker-fenced(7) have it.
+    pub fn new(watchdog: u32) -> Self {
+        Self {
+            watchdog,
+            message: 2 * watchdog,
+        }
+    }
 }
 
 /// A fence device of the CIB.

@@ -48,6 +48,11 @@ const META: [(&str, &str); 2] = [
     ("migration-threshold", "INFINITY"),
 ];
 
+/// The longest message of sbd, in seconds, for which fence_sbd's own
+/// `power_timeout` of 30 s, after which it stops waiting for sbd, and the 60 s
+/// that pacemaker gives an agent are long enough.
+const SBD_MESSAGE: u32 = 20;
+
 const WATCHDOG: &str = "/dev/watchdog";
 
 impl Plan {
@@ -164,13 +169,23 @@ fn controllers(settings: &Settings, level: u32, refusals: &mut Refusals) -> Vec<
 }
 
 fn disk_device(settings: &Settings, disk: &str, level: u32) -> FenceDevice {
+    let mut params = vec![
+        ("devices".into(), disk.into()),
+        ("pcmk_host_list".into(), settings.names()),
+    ];
+    let message = settings.sbd().message;
+    if message > SBD_MESSAGE {
+        let longer = |by| format!("{}", message + by);
+        params.extend([
+            ("pcmk_off_timeout".into(), longer(50)),
+            ("pcmk_reboot_timeout".into(), longer(50)),
+            ("power_timeout".into(), longer(20)),
+        ]);
+    }
     FenceDevice {
         id: "fence-sbd".into(),
         agent: "fence_sbd".into(),
-        params: vec![
-            ("devices".into(), disk.into()),
-            ("pcmk_host_list".into(), settings.names()),
-        ],
+        params,
         targets: settings.members.iter().map(|m| m.name.clone()).collect(),
         level,
     }

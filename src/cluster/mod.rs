@@ -30,7 +30,7 @@ pub use cib::NODES_PROPERTY;
 pub use corosync::{MARK, node_ids};
 pub use design::{agents, design};
 pub use desired::{Desired, DesiredFile, FenceDevice, Fencing, FilesystemOn, Member};
-pub use desired::{Part, PartKind, Storage};
+pub use desired::{Part, PartKind, SbdTimeouts, Storage};
 pub use input::{AgentMetadata, DrbdVersion, Input, Parameter, Platform, Refusal, RoleAnswers};
 pub use redact::redact;
 pub use xml::{Element, unescaped};

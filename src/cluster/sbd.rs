@@ -5,22 +5,15 @@
 
 use std::fmt::Write as _;
 
+use super::SbdTimeouts;
 use super::corosync::HEADER;
 
 /// Where the file lies, below the root.
 pub(super) const PATH: &str = "etc/default/sbd";
 
-/// Seconds without a sign of life after which the watchdog fires.
-const WATCHDOG_SECONDS: u32 = 5;
-
-/// What pacemaker waits for a node to have fenced itself: twice the watchdog's
-/// timeout (stonith-watchdog-timeout of pacemaker-fenced(7)).
-pub(super) fn watchdog_wait() -> String {
-    format!("{}s", 2 * WATCHDOG_SECONDS)
-}
-
-/// The text of the file.
-pub(super) fn conf(disk: Option<&str>, watchdog: &str) -> String {
+/// The text of the file. sbd goes by its timeout where it has no disk; pacemaker
+/// reads it in either case.
+pub(super) fn conf(disk: Option<&str>, watchdog: &str, timeouts: SbdTimeouts) -> String {
     let mut text = format!("{HEADER}\n");
     if let Some(disk) = disk {
         let _ = writeln!(text, "SBD_DEVICE=\"{disk}\"");
@@ -34,12 +27,13 @@ pub(super) fn conf(disk: Option<&str>, watchdog: &str) -> String {
 SBD_STARTMODE=always
 SBD_DELAY_START={delay}
 SBD_WATCHDOG_DEV=\"{watchdog}\"
-SBD_WATCHDOG_TIMEOUT={WATCHDOG_SECONDS}
+SBD_WATCHDOG_TIMEOUT={}
 SBD_TIMEOUT_ACTION=flush,reboot
 SBD_MOVE_TO_ROOT_CGROUP=auto
 SBD_SYNC_RESOURCE_STARTUP=yes
 SBD_OPTS=
-"
+",
+        timeouts.watchdog
     );
     text
 }

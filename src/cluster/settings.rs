@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::refuse::Refusals;
-use super::{Input, Member};
+use super::{Input, Member, SbdTimeouts};
 use crate::recipe::answer::{Answer, Answers, Node};
 
 /// Names of the node recipe's questions.
@@ -20,12 +20,16 @@ pub(super) mod question {
     pub const FENCE_PASSWORD: &str = "fence_password";
     pub const SBD_DEVICE: &str = "sbd_device";
     pub const SBD_WATCHDOG: &str = "sbd_watchdog";
+    pub const SBD_WATCHDOG_TIMEOUT: &str = "sbd_watchdog_timeout";
     pub const TOKEN: &str = "token";
     pub const QDEVICE: &str = "qdevice";
 }
 
 /// Milliseconds; the default of corosync.conf(5).
 const TOKEN: u32 = 3000;
+
+/// Seconds; the default of sbd(8).
+const SBD_WATCHDOG_TIMEOUT: u32 = 5;
 
 /// What the whole cluster shares.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub(super) struct Settings<'a> {
     pub members: Vec<Member>,
     /// Milliseconds.
     pub token: u32,
+    /// Seconds.
+    pub sbd_watchdog_timeout: u32,
     /// Host of corosync-qnetd(8).
     pub qdevice: Option<String>,
     pub fencing: Choice,
@@ -80,6 +86,10 @@ impl Choice {
 }
 
 impl Settings<'_> {
+    pub fn sbd(&self) -> SbdTimeouts {
+        SbdTimeouts::new(self.sbd_watchdog_timeout)
+    }
+
     pub fn text(&self, question: &str) -> Option<String> {
         self.answers
             .get(question)
@@ -146,15 +156,16 @@ pub(super) fn read<'a>(input: &Input<'a>, refusals: &mut Refusals) -> Option<Set
         );
         return None;
     };
-    let token = match answers.get(question::TOKEN) {
+    let number = |name: &str, default| match answers.get(name) {
         Some(Answer::Integer(number)) => u32::try_from(*number).unwrap_or(0),
-        _ => TOKEN,
+        _ => default,
     };
     Some(Settings {
         answers,
         name,
         members: members(nodes, input.ids),
-        token,
+        token: number(question::TOKEN, TOKEN),
+        sbd_watchdog_timeout: number(question::SBD_WATCHDOG_TIMEOUT, SBD_WATCHDOG_TIMEOUT),
         qdevice: text(question::QDEVICE).filter(|host| !host.is_empty()),
         fencing,
     })

@@ -113,6 +113,10 @@ fn sbd_comes_with_a_start_of_corosync_alone() {
     host.run(&["apply"]).expect(0);
     assert!(host.is_enabled("sbd") && host.is_active("sbd"));
     assert!(
+        host.read("etc/default/sbd")
+            .contains("SBD_WATCHDOG_TIMEOUT=5\n")
+    );
+    assert!(
         host.succeed("cibadmin", &["--query"])
             .contains("stonith-watchdog-timeout")
     );
@@ -122,6 +126,22 @@ fn sbd_comes_with_a_start_of_corosync_alone() {
         "{}",
         ran.stdout
     );
+    let text = cluster(TRIO).replace(
+        "\"accept-split-brain\"",
+        "\"sbd\"\nsbd_watchdog_timeout = 15",
+    );
+    host.answers(&text, &[]);
+    host.forget_calls();
+    let ran = host.run(&["apply"]).expect(1);
+    assert!(
+        ran.stderr.contains("changes from 5 s to 15 s"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(acts(&host), Vec::<String>::new());
+    host.succeed("systemctl", &["stop", "pacemaker", "corosync"]);
+    host.run(&["apply"]).expect(0);
+    assert!(host.succeed("cibadmin", &["--query"]).contains("\"30s\""));
 }
 
 #[test]

@@ -109,6 +109,10 @@ fn controllers(draft: &Draft, refusals: &mut Refusals) {
     }
 }
 
+/// `quorum.device.sync_timeout` where corosync.conf(5) does not say it, in
+/// seconds.
+const QDEVICE_SYNC_TIMEOUT: u32 = 30;
+
 fn sbd(draft: &Draft, refusals: &mut Refusals) {
     let settings = draft.settings;
     if settings.members.len() == 2
@@ -119,6 +123,23 @@ fn sbd(draft: &Draft, refusals: &mut Refusals) {
             question::SBD_DEVICE,
             "is empty, but two nodes cannot tell who of them has lost the other: each half of a \
              split has quorum; name a shared disk, a `qdevice`, or a third node",
+        );
+    }
+    // sbd does not trust a quorum device that corosync may wait for, as long as
+    // its sync_timeout says, when the node should have been reset already.
+    if settings.qdevice.is_some()
+        && matches!(draft.fencing.fencing, Fencing::Watchdog { .. })
+        && settings.sbd_watchdog_timeout <= QDEVICE_SYNC_TIMEOUT
+    {
+        refusals.cluster(
+            question::SBD_WATCHDOG_TIMEOUT,
+            format!(
+                "is {} s, but sbd without a disk heeds a quorum device only where its watchdog \
+                 waits for longer than corosync does for the device, {QDEVICE_SYNC_TIMEOUT} s; \
+                 write 35, or name a shared disk as `{}`",
+                settings.sbd_watchdog_timeout,
+                question::SBD_DEVICE
+            ),
         );
     }
     let watchdog = draft.fencing.sbd_watchdog.as_ref();

@@ -128,6 +128,7 @@ pub fn survey(host: &Host, loaded: &Loaded, me: u32, pending: Action) -> Result<
     }
     if formed && running {
         problems.extend(sbd_too_late(host, desired)?);
+        problems.extend(sbd_timeout(host, desired)?);
     }
     if !problems.is_empty() {
         return Err(Failure::Refused(problems));
@@ -314,6 +315,37 @@ fn sbd_too_late(host: &Host, desired: &Desired) -> Result<Option<Problem>, Failu
     let message = "fencing: sbd has to start before corosync, which runs already; stop the cluster \
                    on every node (`systemctl stop pacemaker corosync`), then run `ubuntu-ha \
                    apply` on all of them";
+    let problem = Problem::new(&Subject::Cluster, message)
+        .in_file(host.layout.answers(&Subject::Cluster), None)
+        .mend_by("systemctl stop pacemaker corosync".into());
+    Ok(Some(problem))
+}
+
+/// Pacemaker ends where `stonith-watchdog-timeout` falls below the timeout that
+/// sbd was started with, and nodes that go by different ones fence too early.
+fn sbd_timeout(host: &Host, desired: &Desired) -> Result<Option<Problem>, Failure> {
+    let of = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text).into_owned();
+        let value = |line: &str| {
+            line.strip_prefix("SBD_WATCHDOG_TIMEOUT=")
+                .map(str::to_owned)
+        };
+        text.lines().find_map(value)
+    };
+    let wanted = desired.files.iter().find(|file| file.path == SBD);
+    let wanted = wanted.and_then(|file| of(&file.content));
+    let present = read(host, SBD)?.and_then(|text| of(&text));
+    let (Some(wanted), Some(present)) = (wanted, present) else {
+        return Ok(None);
+    };
+    if wanted == present || !units::installed(host, "sbd")?.active {
+        return Ok(None);
+    }
+    let message = format!(
+        "sbd_watchdog_timeout: changes from {present} s to {wanted} s, which nodes that run cannot \
+         take over one by one; put the old answer back, or stop the cluster on every node \
+         (`systemctl stop pacemaker corosync`), then run `ubuntu-ha apply` on all of them"
+    );
     let problem = Problem::new(&Subject::Cluster, message)
         .in_file(host.layout.answers(&Subject::Cluster), None)
         .mend_by("systemctl stop pacemaker corosync".into());

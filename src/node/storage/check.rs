@@ -54,7 +54,7 @@ pub fn check(host: &Host, desired: &Desired) -> Result<(), Failure> {
         }
     }
     for path in sbd::devices(desired) {
-        look.sbd(&path)?;
+        look.sbd(desired, &path)?;
     }
     if look.problems.is_empty() {
         return Ok(());
@@ -271,9 +271,10 @@ impl Look<'_> {
         Ok(())
     }
 
-    fn sbd(&mut self, path: &str) -> Result<(), Failure> {
+    fn sbd(&mut self, desired: &Desired, path: &str) -> Result<(), Failure> {
         let asked = Asked::of_cluster(self.host, "sbd_device");
-        if self.host.program("sbd").is_none() {
+        let installed = self.host.program("sbd").is_some();
+        if !installed {
             let message = "the program sbd is not installed; apt-get install sbd";
             self.problems.push(asked.about_device(message));
         }
@@ -284,6 +285,9 @@ impl Look<'_> {
             sbd::LEAST,
             "disk of sbd".into(),
             |device| match Content::read(self.host, device)? {
+                Content::Sbd if installed => {
+                    Ok(sbd::agrees(self.host, desired, device)?.map(|()| Standing::Ours))
+                }
                 Content::Sbd => Ok(Ok(Standing::Ours)),
                 other => blank(self.host, device, &other),
             },

@@ -6,10 +6,11 @@ use super::super::host::Host;
 use super::super::problem::Failure;
 use super::check;
 use super::content::Content;
+use super::device::Device;
 use super::filesystem::find;
 use super::peers::{Waited, wait_for};
 use super::steps::Steps;
-use crate::cluster::{Desired, Fencing};
+use crate::cluster::{Desired, Fencing, SbdTimeouts};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -35,6 +36,75 @@ pub fn devices(desired: &Desired) -> Vec<String> {
         }
     }
     found
+}
+
+/// What sbd is told to make a disk: its own timeouts where none are wanted.
+fn create(desired: &Desired) -> Vec<String> {
+    let timeouts = desired.sbd.map_or_else(Vec::new, |timeouts| {
+        let SbdTimeouts { watchdog, message } = timeouts;
+        vec![
+            "-1".into(),
+            watchdog.to_string(),
+            "-4".into(),
+            message.to_string(),
+        ]
+    });
+    [timeouts, vec!["create".into()]].concat()
+}
+
+/// Whether a disk of sbd has the timeouts that are wanted; sbd goes by those on
+/// the disk, whatever its file says.
+///
+/// # Errors
+/// The inner one says what to do.
+pub fn agrees(
+    host: &Host,
+    desired: &Desired,
+    device: &Device,
+) -> Result<Result<(), String>, Failure> {
+    let Some(wanted) = desired.sbd else {
+        return Ok(Ok(()));
+    };
+    let path = &device.asked;
+    let done = host.run("sbd", &["-d", &device.argument(), "dump"], LIMIT)?;
+    let found = timeouts(&done.stdout).filter(|_| done.success);
+    let again = || {
+        format!(
+            "with the cluster stopped on every node (`systemctl stop pacemaker corosync`), run \
+             `sbd -d {path} {}` on one",
+            create(desired).join(" ")
+        )
+    };
+    Ok(match found {
+        Some(found) if found == wanted => Ok(()),
+        Some(found) => Err(format!(
+            "{path} was made for a watchdog of {} s and messages of {} s, but \
+             sbd_watchdog_timeout asks for {} s and {} s; correct that answer, or, {}",
+            found.watchdog,
+            found.message,
+            wanted.watchdog,
+            wanted.message,
+            again()
+        )),
+        None => Err(format!(
+            "{path} is marked as a disk of sbd, but `sbd dump` does not tell its timeouts ({}); \
+             if no other cluster uses it, then {}",
+            done.last_words(),
+            again()
+        )),
+    })
+}
+
+/// From what `sbd dump` prints: `Timeout (watchdog) : 5`.
+fn timeouts(dump: &str) -> Option<SbdTimeouts> {
+    let of = |name: &str| {
+        let line = dump.lines().find(|line| line.contains(name))?;
+        line.rsplit_once(':')?.1.trim().parse().ok()
+    };
+    Some(SbdTimeouts {
+        watchdog: of("(watchdog)")?,
+        message: of("(msgwait)")?,
+    })
 }
 
 /// See [`super::prepare_fencing`].
@@ -68,7 +138,10 @@ pub fn prepare(
                 "then run the command again".into(),
             ));
         }
-        host.must("sbd", &["-d", &device.argument(), "create"], LIMIT)?;
+        let (argument, create) = (device.argument(), create(desired));
+        let mut args = vec!["-d", argument.as_str()];
+        args.extend(create.iter().map(String::as_str));
+        host.must("sbd", &args, LIMIT)?;
         journal.point(&step);
         journal.done(&step)?;
     }

@@ -7,11 +7,12 @@ use crate::recipe::document::at;
 use crate::recipe::model::FileSpec;
 
 /// Directories that are ours, or meant for additions by any package.
-const PLACES: [&str; 9] = [
+const PLACES: [&str; 10] = [
     "/etc/ubuntu-ha/",
     "/usr/lib/ocf/lib/ubuntu/",
     "/usr/lib/ocf/resource.d/ubuntu/",
     "/usr/lib/systemd/system/pacemaker.service.d/ubuntu-ha",
+    "/usr/lib/systemd/system/sbd.service.d/ubuntu-ha",
     "/usr/lib/systemd/system/ubuntu-ha",
     "/usr/lib/ubuntu-ha/",
     "/usr/share/doc/ubuntu-ha-",

@@ -15,6 +15,8 @@ pub trait Addresses {
     fn bmc(&self, node: usize) -> String;
     /// Name and password at the BMCs.
     fn account(&self) -> (&'static str, &'static str);
+    /// For how long sbd's watchdog waits, in seconds; `None` as it is asked for.
+    fn sbd_watchdog_timeout(&self) -> Option<u32>;
 }
 
 /// Answers for the members `members`, which are to form one cluster.
@@ -69,6 +71,10 @@ pub fn adapt(
         }
         Fencing::Watchdog => put("fencing", "sbd"),
     }
+    let sbd = matches!(start.fenced_by(), Fencing::SbdDisk | Fencing::Watchdog);
+    if let Some(seconds) = addresses.sbd_watchdog_timeout().filter(|_| sbd) {
+        put("sbd_watchdog_timeout", &seconds.to_string());
+    }
     if start.formed_by == FormedBy::Token {
         // Its command forms it, when the tokens are given out.
         cluster.insert("setup".into(), "later".into());
@@ -95,7 +101,7 @@ pub fn of_another(example: &Answers, role: &str, start: &Start) -> BTreeMap<Stri
     own
 }
 
-const FENCING: [&str; 10] = [
+const FENCING: [&str; 11] = [
     "fencing",
     "ipmi_addresses",
     "ipmi_user",
@@ -105,6 +111,7 @@ const FENCING: [&str; 10] = [
     "fence_password",
     "sbd_device",
     "sbd_watchdog",
+    "sbd_watchdog_timeout",
     "qdevice",
 ];
 
@@ -128,6 +135,9 @@ mod tests {
         }
         fn account(&self) -> (&'static str, &'static str) {
             ("admin", "secret")
+        }
+        fn sbd_watchdog_timeout(&self) -> Option<u32> {
+            Some(15)
         }
     }
 
@@ -155,6 +165,7 @@ mod tests {
             Some("alpha=203.0.113.111 beta=203.0.113.112")
         );
         assert_eq!(cluster("fence_agent"), None);
+        assert_eq!(cluster("sbd_watchdog_timeout"), None);
         assert_eq!(cluster("token"), Some("1000"));
         assert_eq!(answers.role["fstype"], "ext4");
     }
@@ -171,6 +182,7 @@ mod tests {
         assert_eq!(answers.cluster["setup"], "later");
         assert_eq!(answers.cluster["nodes"], "alpha=192.0.0.11 beta=192.0.0.12");
         assert_eq!(answers.cluster["fencing"], "sbd");
+        assert_eq!(answers.cluster["sbd_watchdog_timeout"], "15");
         assert_eq!(answers.cluster.get("ipmi_user"), None);
     }
 }

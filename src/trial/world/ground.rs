@@ -239,16 +239,16 @@ fn preseeded(shell: &Shell, text: &str) -> Result<(), crate::vm::Error> {
     }
 }
 
-/// Waits until all members are online with nothing pending or starting, as
-/// `ubuntu-ha status` has it, or one of them has given up.
+/// Waits until all members are online and everything that is not disabled runs,
+/// or one of them has given up.
 fn whole(cluster: &Cluster, members: &[&str]) -> Result<(), Trouble> {
     // Polled in the guest, as an exchange with it costs more than a look; seldom,
     // as crm_mon keeps an emulated node from what it is waited for.
     let looks = format!(
         "for i in $(seq 5); do \
-         if [ -e /var/lib/ubuntu-ha/formed ] && told=$(crm_mon -1 2>/dev/null) \
+         if [ -e /var/lib/ubuntu-ha/formed ] && told=$(crm_mon -1 --inactive 2>/dev/null) \
          && echo \"$told\" | grep -E '^ *\\* Online:' | grep -oE '[a-z]+' | grep -cE '^({})$' | grep -qx {} \
-         && ! echo \"$told\" | grep -qE 'Starting|Stopped|pending'; then exit 0; fi; \
+         && ! echo \"$told\" | grep -v '(disabled)' | grep -qE 'Starting|Stopped|pending'; then exit 0; fi; \
          sleep 3; done; exit 1",
         NODE_NAMES.join("|"),
         members.len()

@@ -102,6 +102,10 @@ pub struct Heard<'a> {
     pub tools: &'a dyn Fn(&str),
 }
 
+/// Seconds of sbd's watchdog on an emulated node, which the default of 5 resets
+/// while corosync and pacemaker start.
+const EMULATED_WATCHDOG: u32 = 15;
+
 struct Numbers<'a>(&'a Spec);
 
 impl Addresses for Numbers<'_> {
@@ -115,6 +119,10 @@ impl Addresses for Numbers<'_> {
 
     fn account(&self) -> (&'static str, &'static str) {
         (USER, PASSWORD)
+    }
+
+    fn sbd_watchdog_timeout(&self) -> Option<u32> {
+        (self.0.accelerator.kind == accelerator::Kind::Tcg).then_some(EMULATED_WATCHDOG)
     }
 }
 

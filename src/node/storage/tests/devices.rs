@@ -10,7 +10,7 @@ use super::super::check;
 use super::super::record::{Record, Stage};
 use super::super::{device::Device, sbd};
 use super::{Disk, desired, drbd, filesystem, group, host_with_real_tools, refusals, run};
-use crate::cluster::{FenceDevice, Fencing, FilesystemOn};
+use crate::cluster::{FenceDevice, Fencing, FilesystemOn, SbdTimeouts};
 use crate::node::host::Host;
 
 fn trial<T>(work: impl FnOnce(&Host) -> T) -> T {
@@ -387,6 +387,20 @@ fn a_disk_of_sbd_is_blank_or_one_already() {
         };
         assert_eq!(about(refusals(check(host, &wanted))), [""; 0]);
         write(&disk, 0, b"SBD_SBD_\x02\xff");
+        assert_eq!(about(refusals(check(host, &wanted))), [""; 0]);
+        wanted.sbd = Some(SbdTimeouts::new(15));
+        let messages = about(refusals(check(host, &wanted)));
+        assert!(messages[0].contains("does not tell"), "{messages:?}");
+        fs::write(
+            host.layout.path("/usr/sbin/sbd"),
+            "#!/bin/sh\necho 'Timeout (watchdog) : 5'\necho 'Timeout (msgwait)  : 10'\n",
+        )
+        .unwrap();
+        let messages = about(refusals(check(host, &wanted)));
+        let again = format!("sbd -d {path} -1 15 -4 30 create");
+        assert!(messages[0].contains("of 5 s"), "{messages:?}");
+        assert!(messages[0].contains(&again), "{messages:?}");
+        wanted.sbd = Some(SbdTimeouts::new(5));
         assert_eq!(about(refusals(check(host, &wanted))), [""; 0]);
         write(&disk, 0, b"SBX");
         let messages = about(refusals(check(host, &wanted)));

@@ -98,6 +98,7 @@ fn desired(storage: Vec<Storage>) -> Desired {
         cib: String::new(),
         storage,
         fencing: Fencing::AcceptSplitBrain,
+        sbd: None,
         roles: Vec::new(),
         resources: Vec::new(),
         notes: Vec::new(),
