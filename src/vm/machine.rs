@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-pub use console::{Alarm, alarms};
+pub use console::{Alarm, Sign, alarms, sign};
 pub use disk::{Disk, Format};
 pub(super) use disk::{moved, overlay, whole_copy};
 

@@ -1,19 +1,14 @@
 //! Journals and serial lines without crashes.
 
-use std::sync::LazyLock;
-
 use super::Found;
 use crate::trial::fact::Facts;
 use crate::trial::scenario::told;
+use crate::vm::machine::{Sign, sign};
 
 /// What a line tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrong {
-    Panic,
-    Oops,
-    OutOfMemory,
-    HungTask,
-    Lockup,
+    Kernel(Sign),
     Crash,
     SplitBrain,
 }
@@ -21,44 +16,31 @@ pub enum Wrong {
 impl Wrong {
     fn text(self) -> &'static str {
         match self {
-            Self::Panic => "kernel panic",
-            Self::Oops => "kernel oops",
-            Self::OutOfMemory => "out of memory",
-            Self::HungTask => "hung task",
-            Self::Lockup => "lockup",
+            Self::Kernel(sign) => sign.text(),
             Self::Crash => "crash",
             Self::SplitBrain => "split brain",
         }
     }
 }
 
-/// Words of a line, all of which must be there.
-static SIGNS: LazyLock<Vec<(&[&str], Wrong)>> = LazyLock::new(|| {
-    vec![
-        (&["Kernel panic"], Wrong::Panic),
-        (&["Oops:"], Wrong::Oops),
-        (&["BUG:", "unable to handle"], Wrong::Oops),
-        (&["kernel BUG at"], Wrong::Oops),
-        (&["general protection fault"], Wrong::Oops),
-        (&["BUG: soft lockup"], Wrong::Lockup),
-        (&["hard LOCKUP"], Wrong::Lockup),
-        (&["Out of memory: Kill"], Wrong::OutOfMemory),
-        (&["oom-kill:"], Wrong::OutOfMemory),
-        (&["blocked for more than", "seconds"], Wrong::HungTask),
-        (&["segfault at"], Wrong::Crash),
-        (&["dumped core"], Wrong::Crash),
-        (&["code=dumped"], Wrong::Crash),
-        (&["terminated with signal 11"], Wrong::Crash),
-        (&["terminated with signal 6"], Wrong::Crash),
-        (&["Split-Brain detected but unresolved"], Wrong::SplitBrain),
-    ]
-});
+/// What programs, and DRBD, say of themselves.
+const SIGNS: &[(&str, Wrong)] = &[
+    ("segfault at", Wrong::Crash),
+    ("dumped core", Wrong::Crash),
+    ("code=dumped", Wrong::Crash),
+    ("terminated with signal 11", Wrong::Crash),
+    ("terminated with signal 6", Wrong::Crash),
+    ("Split-Brain detected but unresolved", Wrong::SplitBrain),
+];
 
-/// What a line tells of, if it is something that must not be.
+/// What a line tells of, if it is something that must not be. Not the stall of
+/// an emulated processor that its host did not let run.
 pub fn wrong(line: &str) -> Option<Wrong> {
-    let mut signs = SIGNS.iter();
-    let found = signs.find(|(words, _)| words.iter().all(|word| line.contains(word)));
-    found.map(|(_, wrong)| *wrong)
+    let kernel = sign(line).filter(|sign| *sign != Sign::RcuStall);
+    kernel.map(Wrong::Kernel).or_else(|| {
+        let found = SIGNS.iter().find(|(words, _)| line.contains(words));
+        found.map(|(_, wrong)| *wrong)
+    })
 }
 
 /// Evidence shown of each node; the whole log is attached to the report.
@@ -122,33 +104,39 @@ mod tests {
         for (line, expected) in [
             (
                 "Kernel panic - not syncing: Attempted to kill init!",
-                Wrong::Panic,
+                Wrong::Kernel(Sign::Panic),
             ),
-            ("Oops: 0002 [#1] PREEMPT SMP NOPTI", Wrong::Oops),
+            (
+                "Oops: 0002 [#1] PREEMPT SMP NOPTI",
+                Wrong::Kernel(Sign::Oops),
+            ),
             (
                 "BUG: unable to handle page fault for address: ffff8880",
-                Wrong::Oops,
+                Wrong::Kernel(Sign::Bug),
             ),
             (
                 "BUG: kernel NULL pointer dereference, address: 0; Oops: 0000",
-                Wrong::Oops,
+                Wrong::Kernel(Sign::Bug),
             ),
-            ("kernel BUG at fs/gfs2/glock.c:123!", Wrong::Oops),
+            (
+                "kernel BUG at fs/gfs2/glock.c:123!",
+                Wrong::Kernel(Sign::Bug),
+            ),
             (
                 "watchdog: BUG: soft lockup - CPU#0 stuck for 23s! [corosync:812]",
-                Wrong::Lockup,
+                Wrong::Kernel(Sign::Lockup),
             ),
             (
                 "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0",
-                Wrong::Lockup,
+                Wrong::Kernel(Sign::Lockup),
             ),
             (
                 "Out of memory: Killed process 812 (corosync) total-vm:1",
-                Wrong::OutOfMemory,
+                Wrong::Kernel(Sign::OutOfMemory),
             ),
             (
                 "INFO: task mount:99 blocked for more than 120 seconds.",
-                Wrong::HungTask,
+                Wrong::Kernel(Sign::HungTask),
             ),
             (
                 "pacemaker-execd[7]: segfault at 0 ip 0 sp 0 error 4",

@@ -20,7 +20,7 @@ use super::report::{Attachment, RecordCount, Stopped, Trial, Verdict, outages, s
 use super::scenario::{Client, FormedBy, Profile, Scenario, Start};
 use super::world::{Power, Trouble, World};
 use super::{audit, event};
-use crate::vm::machine::alarms;
+use crate::vm::machine::{Sign, alarms};
 use watch::Watch;
 
 pub use shell::{heal as heal_shell, inject as inject_shell};
@@ -345,7 +345,7 @@ impl Running<'_, '_> {
             let console = self.world.console(&node);
             let panic = alarms(&console)
                 .into_iter()
-                .find(|alarm| alarm.kind == "panic")?;
+                .find(|alarm| alarm.sign == Sign::Panic)?;
             Some(format!("the kernel of {node} panicked: {}", panic.text))
         })
     }

@@ -1,10 +1,36 @@
-//! What a serial console tells of a broken kernel.
+//! What a kernel's messages tell of itself when it is broken.
+
+/// What a line tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    Panic,
+    Oops,
+    Bug,
+    Lockup,
+    OutOfMemory,
+    HungTask,
+    RcuStall,
+}
+
+impl Sign {
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Panic => "kernel panic",
+            Self::Oops => "kernel oops",
+            Self::Bug => "kernel bug",
+            Self::Lockup => "lockup",
+            Self::OutOfMemory => "out of memory",
+            Self::HungTask => "hung task",
+            Self::RcuStall => "rcu stall",
+        }
+    }
+}
 
 /// A line of the console that no healthy kernel writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
-    /// `panic`, `oops`, `bug`, `out of memory`, `hung task`, `lockup`, `rcu stall`.
-    pub kind: &'static str,
+    pub sign: Sign,
     /// Counted from 1.
     pub line: usize,
     pub text: String,
@@ -12,24 +38,31 @@ pub struct Alarm {
 
 /// What the kernel prints (kernel/panic.c, arch/x86/kernel/dumpstack.c,
 /// mm/oom_kill.c, kernel/hung_task.c, kernel/watchdog.c, kernel/rcu).
-const SIGNS: &[(&str, &str)] = &[
-    ("Kernel panic - not syncing", "panic"),
-    ("Oops: ", "oops"),
-    ("general protection fault", "oops"),
-    ("kernel BUG at", "bug"),
-    ("BUG: soft lockup", "lockup"),
-    ("NMI watchdog: Watchdog detected hard LOCKUP", "lockup"),
-    ("watchdog: Watchdog detected hard LOCKUP", "lockup"),
-    ("BUG: workqueue lockup", "lockup"),
-    (" BUG: ", "bug"),
-    ("Out of memory: Killed process", "out of memory"),
-    (
-        "Memory cgroup out of memory: Killed process",
-        "out of memory",
-    ),
-    (" blocked for more than ", "hung task"),
-    ("rcu: INFO: rcu_", "rcu stall"),
+const SIGNS: &[(&str, Sign)] = &[
+    ("Kernel panic - not syncing", Sign::Panic),
+    ("Oops: ", Sign::Oops),
+    ("general protection fault", Sign::Oops),
+    ("kernel BUG at", Sign::Bug),
+    ("BUG: soft lockup", Sign::Lockup),
+    ("hard LOCKUP", Sign::Lockup),
+    ("BUG: workqueue lockup", Sign::Lockup),
+    ("BUG: unable to handle", Sign::Bug),
+    (" BUG: ", Sign::Bug),
+    ("out of memory: Kill", Sign::OutOfMemory),
+    ("Out of memory: Kill", Sign::OutOfMemory),
+    ("oom-kill:", Sign::OutOfMemory),
+    (" blocked for more than ", Sign::HungTask),
+    ("rcu: INFO: rcu_", Sign::RcuStall),
 ];
+
+/// What a line of the kernel tells of, with or without the time before it.
+pub fn sign(line: &str) -> Option<Sign> {
+    if line.starts_with("BUG: kernel ") {
+        return Some(Sign::Bug);
+    }
+    let found = SIGNS.iter().find(|(words, _)| line.contains(words));
+    found.map(|(_, sign)| *sign)
+}
 
 /// The alarms in a console's text, one a line at most.
 pub fn alarms(console: &str) -> Vec<Alarm> {
@@ -37,9 +70,8 @@ pub fn alarms(console: &str) -> Vec<Alarm> {
         .lines()
         .enumerate()
         .filter_map(|(number, text)| {
-            let (_, kind) = SIGNS.iter().find(|(sign, _)| text.contains(sign))?;
             Some(Alarm {
-                kind,
+                sign: sign(text)?,
                 line: number + 1,
                 text: text.trim().into(),
             })
@@ -49,7 +81,7 @@ pub fn alarms(console: &str) -> Vec<Alarm> {
 
 #[cfg(test)]
 mod tests {
-    use super::alarms;
+    use super::{Sign, alarms};
 
     #[test]
     fn a_broken_kernel_is_seen_and_a_healthy_one_is_not() {
@@ -67,18 +99,18 @@ mod tests {
 ";
         let found: Vec<_> = alarms(console)
             .iter()
-            .map(|alarm| (alarm.kind, alarm.line))
+            .map(|alarm| (alarm.sign, alarm.line))
             .collect();
         assert_eq!(
             found,
             [
-                ("bug", 2),
-                ("oops", 3),
-                ("hung task", 4),
-                ("lockup", 5),
-                ("out of memory", 6),
-                ("rcu stall", 7),
-                ("panic", 8),
+                (Sign::Bug, 2),
+                (Sign::Oops, 3),
+                (Sign::HungTask, 4),
+                (Sign::Lockup, 5),
+                (Sign::OutOfMemory, 6),
+                (Sign::RcuStall, 7),
+                (Sign::Panic, 8),
             ]
         );
     }
