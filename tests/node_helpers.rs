@@ -30,7 +30,8 @@ impl Ours {
             };
             fs::create_dir_all(&dir).unwrap();
             fs::write(dir.join(name), file.content.as_ref().unwrap()).unwrap();
-            fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+            let mode = u32::from_str_radix(&file.mode, 8).unwrap();
+            fs::set_permissions(dir.join(name), fs::Permissions::from_mode(mode)).unwrap();
         }
         Self(dir)
     }
