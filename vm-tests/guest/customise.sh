@@ -19,6 +19,12 @@ systemctl -q enable hapkg-shell.service hapkg-identity.service systemd-networkd.
 for unit in pcsd.service pcsd-ruby.service; do
     [ ! -e "/usr/lib/systemd/system/$unit" ] || systemctl -q disable "$unit"
 done
+# A node has sbd from when its packages are installed on; here it would start at
+# the boot before that, with its package's own settings, whose watchdog of 5 s
+# resets an emulated machine while apt works. apply enables it.
+for unit in sbd.service sbd_remote.service; do
+    [ ! -e "/usr/lib/systemd/system/$unit" ] || systemctl -q disable "$unit"
+done
 # What runs by itself and would disturb a measurement, and what takes its time of
 # every boot without a role, a daemon or a trial that needs it.
 for unit in apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service \

@@ -7,12 +7,10 @@ use crate::recipe::document::at;
 use crate::recipe::model::FileSpec;
 
 /// Directories that are ours, or meant for additions by any package.
-const PLACES: [&str; 10] = [
+const PLACES: [&str; 8] = [
     "/etc/ubuntu-ha/",
     "/usr/lib/ocf/lib/ubuntu/",
     "/usr/lib/ocf/resource.d/ubuntu/",
-    "/usr/lib/systemd/system/pacemaker.service.d/ubuntu-ha",
-    "/usr/lib/systemd/system/sbd.service.d/ubuntu-ha",
     "/usr/lib/systemd/system/ubuntu-ha",
     "/usr/lib/ubuntu-ha/",
     "/usr/share/doc/ubuntu-ha-",
@@ -57,6 +55,16 @@ pub(super) fn check(checker: &mut Checker, recipe: Option<&Path>) {
     }
 }
 
+/// An addition to any unit, systemd.unit(5), under our name.
+fn is_drop_in(path: &str) -> bool {
+    let below = path.strip_prefix("/usr/lib/systemd/system/");
+    below
+        .and_then(|below| below.split_once(".d/"))
+        .is_some_and(|(unit, name)| {
+            !unit.contains('/') && name.starts_with("ubuntu-ha") && name.ends_with(".conf")
+        })
+}
+
 fn target(checker: &mut Checker, index: usize, file: &FileSpec) {
     let path = at!["file", index, "path"];
     let target = file.path.as_str();
@@ -82,7 +90,7 @@ fn target(checker: &mut Checker, index: usize, file: &FileSpec) {
             format!("`{taken}` is written by ubuntu-ha"),
             "choose another place below /usr/share/ubuntu-ha/",
         );
-    } else if !PLACES.iter().any(|place| target.starts_with(place)) {
+    } else if !PLACES.iter().any(|place| target.starts_with(place)) && !is_drop_in(target) {
         let remedy = match target.starts_with("/etc/") {
             true => "put it below /etc/ubuntu-ha/; another package's files stay as they are",
             false => "put it below /usr/share/ubuntu-ha/ or /usr/lib/ubuntu-ha/",
@@ -175,4 +183,23 @@ fn is_inside(directory: &Path, file: &Path) -> bool {
         root.pop();
     }
     file.starts_with(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_drop_in;
+
+    #[test]
+    fn a_drop_in_bears_our_name() {
+        let below = |path: &str| is_drop_in(&format!("/usr/lib/systemd/system/{path}"));
+        assert!(below("sbd.service.d/ubuntu-ha.conf"));
+        assert!(below("multi-user.target.d/ubuntu-ha-more.conf"));
+        assert!(!below("sbd.service.d/other.conf"));
+        assert!(!below("sbd.service.d/ubuntu-ha"));
+        assert!(!below("sbd.service"));
+        assert!(!below("x/sbd.service.d/ubuntu-ha.conf"));
+        assert!(!is_drop_in(
+            "/etc/systemd/system/sbd.service.d/ubuntu-ha.conf"
+        ));
+    }
 }
