@@ -324,20 +324,19 @@ fn sbd_too_late(host: &Host, desired: &Desired) -> Result<Option<Problem>, Failu
 /// Pacemaker ends where `stonith-watchdog-timeout` falls below the timeout that
 /// sbd was started with, and nodes that go by different ones fence too early.
 fn sbd_timeout(host: &Host, desired: &Desired) -> Result<Option<Problem>, Failure> {
-    let of = |text: &[u8]| {
-        let text = String::from_utf8_lossy(text).into_owned();
-        let value = |line: &str| {
-            line.strip_prefix("SBD_WATCHDOG_TIMEOUT=")
-                .map(str::to_owned)
-        };
-        text.lines().find_map(value)
-    };
-    let wanted = desired.files.iter().find(|file| file.path == SBD);
-    let wanted = wanted.and_then(|file| of(&file.content));
-    let present = read(host, SBD)?.and_then(|text| of(&text));
-    let (Some(wanted), Some(present)) = (wanted, present) else {
+    let present = read(host, SBD)?.and_then(|text| {
+        let text = String::from_utf8_lossy(&text);
+        let mut lines = text.lines();
+        lines.find_map(|line| {
+            line.strip_prefix("SBD_WATCHDOG_TIMEOUT=")?
+                .parse::<u32>()
+                .ok()
+        })
+    });
+    let (Some(wanted), Some(present)) = (desired.sbd, present) else {
         return Ok(None);
     };
+    let wanted = wanted.watchdog;
     if wanted == present || !units::installed(host, "sbd")?.active {
         return Ok(None);
     }

@@ -102,8 +102,8 @@ pub struct Heard<'a> {
     pub tools: &'a dyn Fn(&str),
 }
 
-/// Seconds of sbd's watchdog on an emulated node, which the default of 5 resets
-/// while corosync and pacemaker start.
+/// Seconds of sbd's watchdog on an emulated node; with the default of 5, nodes
+/// were reset while clusters formed.
 const EMULATED_WATCHDOG: u32 = 15;
 
 struct Numbers<'a>(&'a Spec);
