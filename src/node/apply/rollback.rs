@@ -43,7 +43,7 @@ fn daemons_and_files(host: &Host, journal: &mut Journal) -> Result<Vec<String>, 
         for name in ["pacemaker", "corosync"] {
             if state(host, name)?.is_some_and(|unit| unit.active) {
                 journal.point(&format!("stopping {name}"));
-                systemctl(host, "stop", name)?;
+                systemctl(host, "stop", &[name])?;
             }
         }
     }
@@ -76,13 +76,13 @@ fn daemons_and_files(host: &Host, journal: &mut Journal) -> Result<Vec<String>, 
         let verb = |wanted: bool, yes, no| if wanted { yes } else { no };
         if now.enabled != unit.enabled {
             let verb = verb(unit.enabled, "enable", "disable");
-            systemctl(host, verb, &unit.name)?;
+            systemctl(host, verb, &[&unit.name])?;
             told.push(format!("{verb}d {}", unit.name));
         }
         if now.active != unit.active {
             let verb = verb(unit.active, "start", "stop");
             journal.point(&format!("{verb} {} again", unit.name));
-            systemctl(host, verb, &unit.name)?;
+            systemctl(host, verb, &[&unit.name])?;
             let done = if unit.active { "started" } else { "stopped" };
             told.push(format!("{done} {}", unit.name));
         }

@@ -77,6 +77,12 @@ impl Survey {
             && self.cib_is_current
             && self.formed
     }
+
+    /// The names of the units that get this verb, in their order.
+    pub fn units_to(&self, verb: &str) -> Vec<&str> {
+        let units = self.units.iter().filter(|change| change.verb == verb);
+        units.map(|change| change.name.as_str()).collect()
+    }
 }
 
 /// Looks at this host. `pending` is what an earlier run of the transaction did
@@ -312,13 +318,8 @@ fn sbd_too_late(host: &Host, desired: &Desired) -> Result<Option<Problem>, Failu
     if !wanted || units::installed(host, "sbd")?.active {
         return Ok(None);
     }
-    let message = "fencing: sbd has to start before corosync, which runs already; stop the cluster \
-                   on every node (`systemctl stop pacemaker corosync`), then run `ubuntu-ha \
-                   apply` on all of them";
-    let problem = Problem::new(&Subject::Cluster, message)
-        .in_file(host.layout.answers(&Subject::Cluster), None)
-        .mend_by("systemctl stop pacemaker corosync".into());
-    Ok(Some(problem))
+    let message = "fencing: sbd has to start before corosync, which runs already";
+    Ok(Some(needs_stop(host, message, "")))
 }
 
 /// Pacemaker ends where `stonith-watchdog-timeout` falls below the timeout that
@@ -342,13 +343,26 @@ fn sbd_timeout(host: &Host, desired: &Desired) -> Result<Option<Problem>, Failur
     }
     let message = format!(
         "sbd_watchdog_timeout: changes from {present} s to {wanted} s, which nodes that run cannot \
-         take over one by one; put the old answer back, or stop the cluster on every node \
-         (`systemctl stop pacemaker corosync`), then run `ubuntu-ha apply` on all of them"
+         take over one by one"
     );
-    let problem = Problem::new(&Subject::Cluster, message)
+    Ok(Some(needs_stop(
+        host,
+        &message,
+        "put the old answer back, or ",
+    )))
+}
+
+/// What can only change while no node of the cluster runs. `first`: another way
+/// out, with its "or".
+fn needs_stop(host: &Host, message: &str, first: &str) -> Problem {
+    let command = "systemctl stop pacemaker corosync";
+    let message = format!(
+        "{message}; {first}stop the cluster on every node (`{command}`), then run `ubuntu-ha \
+         apply` on all of them"
+    );
+    Problem::new(&Subject::Cluster, message)
         .in_file(host.layout.answers(&Subject::Cluster), None)
-        .mend_by("systemctl stop pacemaker corosync".into());
-    Ok(Some(problem))
+        .mend_by(command.into())
 }
 
 /// The daemons of the cluster, in the order in which they are enabled.

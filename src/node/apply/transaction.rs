@@ -155,8 +155,8 @@ fn daemons(
     survey: &Survey,
 ) -> Result<(), Failure> {
     storage::prepare_fencing(host, desired, me, journal)?;
-    for change in survey.units.iter().filter(|change| change.verb != "start") {
-        units::change(host, journal, change.verb, &change.name)?;
+    for verb in ["enable", "disable"] {
+        units::change_all(host, journal, verb, &survey.units_to(verb))?;
     }
     match survey.corosync {
         Action::Nothing => {}
@@ -190,9 +190,9 @@ fn daemons(
     if !units::installed(host, "pacemaker")?.active {
         units::change(host, journal, "start", "pacemaker")?;
     }
-    for change in survey.units.iter().filter(|change| change.verb == "start") {
-        if !units::installed(host, &change.name)?.active {
-            units::change(host, journal, "start", &change.name)?;
+    for name in survey.units_to("start") {
+        if !units::installed(host, name)?.active {
+            units::change(host, journal, "start", name)?;
         }
     }
     for resource in &survey.adjust {

@@ -51,31 +51,56 @@ pub fn installed(host: &Host, name: &str) -> Result<Unit, Failure> {
     })
 }
 
-/// Runs one verb of systemctl on a unit, after its state was noted.
+/// [`change_all`] of one unit.
+///
+/// # Errors
+/// Those of [`change_all`].
+pub fn change(host: &Host, journal: &mut Journal, verb: &str, name: &str) -> Result<(), Failure> {
+    change_all(host, journal, verb, &[name])
+}
+
+/// Runs one verb of systemctl on units, after their states were noted: one call,
+/// because systemd reads all its files anew after each. None: nothing is run.
 ///
 /// # Errors
 /// It fails; the message has the command that shows more.
-pub fn change(host: &Host, journal: &mut Journal, verb: &str, name: &str) -> Result<(), Failure> {
-    journal.point(&format!("{verb} {name}"));
-    if let Some(unit) = state(host, name)? {
-        journal.keep_unit(&unit)?;
+pub fn change_all(
+    host: &Host,
+    journal: &mut Journal,
+    verb: &str,
+    names: &[&str],
+) -> Result<(), Failure> {
+    if names.is_empty() {
+        return Ok(());
     }
-    systemctl(host, verb, name)?;
-    journal.point(&format!("{verb} {name}: done"));
+    let all = names.join(" ");
+    journal.point(&format!("{verb} {all}"));
+    for name in names {
+        if let Some(unit) = state(host, name)? {
+            journal.keep_unit(&unit)?;
+        }
+    }
+    systemctl(host, verb, names)?;
+    journal.point(&format!("{verb} {all}: done"));
     Ok(())
 }
 
-/// Runs one verb of systemctl on a unit.
+/// Runs one verb of systemctl on units.
 ///
 /// # Errors
 /// It fails; the message has the command that shows more.
-pub fn systemctl(host: &Host, verb: &str, name: &str) -> Result<(), Failure> {
-    let done = host.run("systemctl", &[verb, name], CHANGE)?;
+pub fn systemctl(host: &Host, verb: &str, names: &[&str]) -> Result<(), Failure> {
+    let done = host.run("systemctl", &[&[verb], names].concat(), CHANGE)?;
     if done.success {
         return Ok(());
     }
+    let units: Vec<String> = names.iter().map(|name| format!("-u {name}")).collect();
     Err(Failure::failed(
-        format!("systemctl {verb} {name}: {}", done.last_words()),
-        format!("journalctl -u {name} -b shows more"),
+        format!(
+            "systemctl {verb} {}: {}",
+            names.join(" "),
+            done.last_words()
+        ),
+        format!("journalctl {} -b shows more", units.join(" ")),
     ))
 }

@@ -47,6 +47,7 @@ pub fn leave(host: &Host, force_stop: bool) -> Result<(), Failure> {
     if let Some(known) = journal.noted("others") {
         others = known.split_whitespace().map(String::from).collect();
     }
+    let mut enabled = Vec::new();
     for unit in UNITS {
         let Some(state) = unit_state(host, unit)? else {
             continue;
@@ -54,12 +55,15 @@ pub fn leave(host: &Host, force_stop: bool) -> Result<(), Failure> {
         journal.keep_unit(&state)?;
         if state.active && unit != "sbd" {
             journal.point(&format!("stopping {unit}"));
-            systemctl(host, "stop", unit)?;
+            systemctl(host, "stop", &[unit])?;
         }
         if state.enabled {
-            journal.point(&format!("disabling {unit}"));
-            systemctl(host, "disable", unit)?;
+            enabled.push(unit);
         }
+    }
+    if !enabled.is_empty() {
+        journal.point(&format!("disabling {}", enabled.join(" ")));
+        systemctl(host, "disable", &enabled)?;
     }
     files::restore(host, &mut journal)?;
     journal.point("the node is out of the cluster");
