@@ -44,6 +44,7 @@ pub fn read(apt: &Path, suite: &Suite, wanted: &[String]) -> Result<Repository, 
     }
     let mut files = Vec::new();
     find(&index, &mut files)?;
+    files.sort();
     // The guests trust it as it is; another key makes no other packages.
     files.retain(|path| !path.ends_with("InRelease") && !path.ends_with("Release.gpg"));
     let mut known = Vec::new();
