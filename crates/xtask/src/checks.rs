@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use crate::case::table;
-use crate::host::{cargo, root, say, words};
+use crate::host::{cargo, memory_dir, root, say, words};
 use crate::report::{Outcome, Report};
 use crate::stop::{During, Stop};
 use crate::{lacking, machines, run, setup, world};
@@ -80,6 +80,9 @@ fn source_checks(report: &mut Report) -> Result<bool, Stop> {
     for (name, args) in checks {
         let mut command = cargo();
         command.args(args);
+        if let Some(dir) = memory_dir().filter(|_| args[0] == "test") {
+            command.env("TMPDIR", dir);
+        }
         say(&words(&command));
         let start = Instant::now();
         let (success, text) = follow(&mut command)?;

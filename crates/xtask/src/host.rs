@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -88,6 +89,24 @@ pub fn write(path: &Path, data: impl AsRef<[u8]>) -> Result<(), Stop> {
         fs::create_dir_all(parent).during(&what)?;
     }
     hapkg::atomic::write(path, data.as_ref(), 0o644).map_err(|e| Stop::environment(e.to_string()))
+}
+
+/// A directory in memory, where `fsync` costs nothing, for tests that make
+/// hundreds of hosts and stop each at another write. `None`: none is mounted at
+/// /dev/shm, it is small, or programs may not be run from it.
+pub fn memory_dir() -> Option<&'static Path> {
+    const ROOM: u64 = 2 << 30;
+    let dir = Path::new("/dev/shm");
+    let probe = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o755))
+        .tempfile_in(dir)
+        .ok()?
+        .into_temp_path();
+    fs::write(&probe, "#!/bin/sh\n").ok()?;
+    let runs = Command::new(&probe).status().is_ok_and(|s| s.success());
+    let room = rustix::fs::statvfs(dir).ok()?;
+    let room = room.f_bavail * room.f_frsize;
+    (runs && room >= ROOM).then_some(dir)
 }
 
 /// Empties a directory, making it where needed.

@@ -30,7 +30,7 @@ exec "$REAL_CARGO" "$@"
 /// The second build has a cache of its own: it gathers the node program's
 /// crates, packs the node's source package and its .deb, as all others, anew.
 /// The chroots are shared, and so is the compiled node program, which the
-/// trial `source-node` compiles again.
+/// trial `source-node` compiles again on one suite, or with `--all` on each.
 ///
 /// # Errors
 /// `Failed` with what differs.
