@@ -80,8 +80,9 @@ fn source_checks(report: &mut Report) -> Result<bool, Stop> {
     for (name, args) in checks {
         let mut command = cargo();
         command.args(args);
-        if let Some(dir) = memory_dir().filter(|_| args[0] == "test") {
-            command.env("TMPDIR", dir);
+        let memory = memory_dir().filter(|_| args[0] == "test");
+        if let Some(dir) = &memory {
+            command.env("TMPDIR", dir.path());
         }
         say(&words(&command));
         let start = Instant::now();

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use tempfile::TempDir;
+
 use crate::stop::{During, Stop};
 
 /// The repository's root.
@@ -91,22 +93,18 @@ pub fn write(path: &Path, data: impl AsRef<[u8]>) -> Result<(), Stop> {
     hapkg::atomic::write(path, data.as_ref(), 0o644).map_err(|e| Stop::environment(e.to_string()))
 }
 
-/// A directory in memory, where `fsync` costs nothing, for tests that make
-/// hundreds of hosts and stop each at another write. `None`: none is mounted at
+/// A fresh directory in memory, where `fsync` costs nothing, for tests that make
+/// hundreds of hosts and stop each at another write. `None`: there is no
 /// /dev/shm, it is small, or programs may not be run from it.
-pub fn memory_dir() -> Option<&'static Path> {
+pub fn memory_dir() -> Option<TempDir> {
     const ROOM: u64 = 2 << 30;
-    let dir = Path::new("/dev/shm");
-    let probe = tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(0o755))
-        .tempfile_in(dir)
-        .ok()?
-        .into_temp_path();
+    let dir = tempfile::tempdir_in("/dev/shm").ok()?;
+    let probe = dir.path().join("probe");
     fs::write(&probe, "#!/bin/sh\n").ok()?;
+    fs::set_permissions(&probe, fs::Permissions::from_mode(0o755)).ok()?;
     let runs = Command::new(&probe).status().is_ok_and(|s| s.success());
-    let room = rustix::fs::statvfs(dir).ok()?;
-    let room = room.f_bavail * room.f_frsize;
-    (runs && room >= ROOM).then_some(dir)
+    let room = rustix::fs::statvfs(dir.path()).ok()?;
+    (runs && room.f_bavail * room.f_frsize >= ROOM).then_some(dir)
 }
 
 /// Empties a directory, making it where needed.
