@@ -106,6 +106,12 @@ fn clusters() -> Vec<(&'static str, Cluster)> {
             "clvm-ocfs2-ipmi",
             ipmi(Cluster::example("clvm")).role_answer("clvm", "shared_fstype", "ocfs2"),
         ),
+        (
+            "advanced-sbd",
+            Cluster::example("advanced")
+                .answer("fencing", "sbd")
+                .answer("qdevice", ""),
+        ),
     ]);
     all
 }
@@ -232,6 +238,47 @@ fn a_service_that_was_not_wanted_leaves_nothing_behind() {
             "drbd-ip"
         ]
     );
+}
+
+/// In seconds: `pcmk_delay_base` of the first node, `priority-fencing-delay`.
+fn delays(desired: &Desired) -> (u32, u32) {
+    let cib = roxmltree::Document::parse(&desired.cib).unwrap();
+    let value = |name: &str| {
+        let pair = cib
+            .descendants()
+            .find(|node| node.attribute("name") == Some(name));
+        let value = pair.and_then(|pair| pair.attribute("value")).unwrap();
+        let value = value.strip_prefix("alpha:").unwrap_or(value);
+        value.strip_suffix('s').unwrap().parse().unwrap()
+    };
+    (value("pcmk_delay_base"), value("priority-fencing-delay"))
+}
+
+/// A node whose shared filesystem waits for the DLM cannot sync(2), which sbd
+/// does before it resets the node: its watchdog does, and the node shoots until
+/// then.
+#[test]
+fn the_half_that_shall_live_is_shot_after_the_other_is_dead() {
+    for watchdog in [5, 15, 60] {
+        let sbd = |role: &str| {
+            Cluster::example(role)
+                .answer("fencing", "sbd")
+                .answer("sbd_device", "/dev/disk/by-id/virtio-sbd")
+                .answer("sbd_watchdog_timeout", &watchdog.to_string())
+                .answer("qdevice", "")
+                .desired()
+        };
+        let (first, priority) = delays(&sbd("clvm"));
+        assert!(
+            first > watchdog && priority > 2 * first,
+            "{first} {priority}"
+        );
+        // Here the holder has the priority, and may be the second node.
+        let (first, priority) = delays(&sbd("advanced"));
+        assert!(priority - first > watchdog && priority > 2 * first);
+        // Nothing waits for the DLM.
+        assert_eq!(delays(&sbd("drbd")), (2, 5));
+    }
 }
 
 #[test]

@@ -89,8 +89,8 @@ fn properties(settings: &Settings, fencing: &Plan, roles: &[Role]) -> Vec<Elemen
             (fencing.fencing != Fencing::AcceptSplitBrain).to_string(),
         ),
     ];
-    if let Some(delay) = fence::priority_delay(fencing, settings) {
-        own.push(("priority-fencing-delay", delay.into()));
+    if let Some(delay) = fence::priority_delay(fencing) {
+        own.push(("priority-fencing-delay", delay));
     }
     if fencing.sbd_watchdog.is_some() {
         // Pacemaker sets it itself; a CIB put in place of its own keeps it.

@@ -44,12 +44,12 @@ pub fn design(input: &Input<'_>) -> Result<Desired, Vec<Refusal>> {
     let Some(settings) = settings::read(input, &mut refusals) else {
         return Err(refusals.into_list());
     };
-    let fencing = fence::plan(&settings, &mut refusals);
     let roles: Vec<Role> = input
         .roles
         .iter()
         .map(|role| expand::expand(role, input.cluster))
         .collect();
+    let fencing = fence::plan(&settings, &roles, &mut refusals);
     let mut notes = Vec::new();
     let draft = Draft {
         settings: &settings,

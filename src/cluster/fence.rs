@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::cib;
+use super::dlm;
+use super::expand::Role;
 use super::refuse::Refusals;
 use super::settings::{Choice, Settings, question};
 use super::xml::Element;
@@ -17,29 +19,30 @@ pub(super) struct Plan {
     pub sbd_disk: Option<String>,
     /// Watchdog of sbd, where sbd is used at all.
     pub sbd_watchdog: Option<String>,
+    /// Where both halves of a split would shoot.
+    delays: Option<Delays>,
 }
 
-/// How long a half of a pair waits before it shoots.
+/// How long a half of a pair waits before it shoots, in seconds. A takeover from
+/// a node that is to live takes as much longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Delays {
     /// Where the nodes do the same work, the first one is shot this much later.
-    first: &'static str,
+    first: u32,
     /// More than twice that (pacemaker-controld(7)), for the node whose
-    /// resources have the higher priority. A takeover from a node that did the
-    /// work takes as much longer.
-    priority: &'static str,
+    /// resources have the higher priority.
+    priority: u32,
 }
 
-/// A management controller on the wire, or a message on a disk, acts at once.
-const NEAR: Delays = Delays {
-    first: "2s",
-    priority: "5s",
-};
+/// In seconds, until who was shot first shoots no more: a management controller
+/// on the wire, or a message on a disk, acts at once.
+const NEAR: u32 = 2;
 
-/// A hypervisor or a cloud is asked, and takes its time.
-const FAR: Delays = Delays {
-    first: "4s",
-    priority: "10s",
-};
+/// The same of a hypervisor or a cloud, which is asked and takes its time.
+const FAR: u32 = 4;
+
+/// Until sbd has read its message on the disk, which it looks for every second.
+const SBD_READS: u32 = 3;
 
 /// A device that was out of reach for a while is tried again soon, and never
 /// given up: a node whose device is banned everywhere cannot be fenced.
@@ -54,6 +57,7 @@ const META: [(&str, &str); 2] = [
 const SBD_MESSAGE: u32 = 20;
 
 const WATCHDOG: &str = "/dev/watchdog";
+const SBD_AGENT: &str = "fence_sbd";
 
 impl Plan {
     /// What stands in for a plan that was refused.
@@ -62,6 +66,7 @@ impl Plan {
             fencing: Fencing::AcceptSplitBrain,
             sbd_disk: None,
             sbd_watchdog: None,
+            delays: None,
         }
     }
 
@@ -83,13 +88,13 @@ pub(super) fn agents(settings: &Settings) -> Vec<String> {
         names.extend(settings.text(question::FENCE_AGENT));
     }
     if settings.fencing.sbd() && settings.text(question::SBD_DEVICE).is_some() {
-        names.push("fence_sbd".to_owned());
+        names.push(SBD_AGENT.to_owned());
     }
     names.iter().map(|name| format!("stonith:{name}")).collect()
 }
 
-/// Reads the answers about fencing.
-pub(super) fn plan(settings: &Settings, refusals: &mut Refusals) -> Plan {
+/// Reads the answers about fencing, for a cluster of these roles.
+pub(super) fn plan(settings: &Settings, roles: &[Role], refusals: &mut Refusals) -> Plan {
     let choice = settings.fencing;
     if matches!(choice, Choice::Later | Choice::AcceptSplitBrain) {
         return Plan::none();
@@ -117,6 +122,7 @@ pub(super) fn plan(settings: &Settings, refusals: &mut Refusals) -> Plan {
                     },
                     sbd_disk: None,
                     sbd_watchdog: Some(watchdog),
+                    delays: None,
                 };
             }
             None => refusals.cluster(
@@ -126,11 +132,15 @@ pub(super) fn plan(settings: &Settings, refusals: &mut Refusals) -> Plan {
             ),
         }
     }
-    delay(settings, &mut devices);
+    let delays = delays(settings, roles, &devices);
+    if let Some(delays) = delays {
+        spare_first(settings, delays, &mut devices);
+    }
     Plan {
         fencing: Fencing::Devices(devices),
         sbd_disk: disk.filter(|_| choice.sbd()),
         sbd_watchdog: choice.sbd().then_some(watchdog),
+        delays,
     }
 }
 
@@ -184,30 +194,56 @@ fn disk_device(settings: &Settings, disk: &str, level: u32) -> FenceDevice {
     }
     FenceDevice {
         id: "fence-sbd".into(),
-        agent: "fence_sbd".into(),
+        agent: SBD_AGENT.into(),
         params,
         targets: settings.members.iter().map(|m| m.name.clone()).collect(),
         level,
     }
 }
 
-fn delays(devices: &[FenceDevice]) -> &'static Delays {
-    let near = |device: &FenceDevice| ["fence_ipmilan", "fence_sbd"].contains(&&*device.agent);
-    if devices.iter().all(near) {
-        &NEAR
-    } else {
-        &FAR
+fn delays(settings: &Settings, roles: &[Role], devices: &[FenceDevice]) -> Option<Delays> {
+    if !settings.is_pair() || devices.is_empty() {
+        return None;
     }
+    let of = |agent: &str| devices.iter().any(|device| device.agent == agent);
+    let far = |device: &FenceDevice| !["fence_ipmilan", SBD_AGENT].contains(&&*device.agent);
+    let first = if devices.iter().any(far) { FAR } else { NEAR };
+    let usual = Delays {
+        first,
+        priority: 2 * first + first / 2,
+    };
+    // sbd that was told to reset its node calls sync(2) first, which does not
+    // return where a filesystem waits for the DLM: then its watchdog does it, and
+    // until then the node shoots.
+    if !of(SBD_AGENT) || !dlm::is_used(roles) {
+        return Some(usual);
+    }
+    let dies = settings.sbd().watchdog + SBD_READS;
+    let alike = |role: &Role| {
+        let mut resources = role.resources.iter();
+        resources.all(|resource| role.clone_of(&resource.recipe.id).is_some())
+    };
+    Some(match roles.iter().all(alike) {
+        true => Delays {
+            first: dies,
+            priority: 2 * dies + 1,
+        },
+        // That both do the same work is so for a moment, while the cluster forms.
+        false => Delays {
+            first,
+            priority: (dies + first).max(usual.priority),
+        },
+    })
 }
 
 /// Of a pair that is split, the first node is shot a little later, so that one
 /// survives. `priority-fencing-delay` alone does nothing where both do the same
 /// work.
-fn delay(settings: &Settings, devices: &mut [FenceDevice]) {
-    let Some(first) = settings.members.first().filter(|_| settings.is_pair()) else {
+fn spare_first(settings: &Settings, delays: Delays, devices: &mut [FenceDevice]) {
+    let Some(first) = settings.members.first() else {
         return;
     };
-    let delay = delays(devices).first;
+    let delay = format!("{}s", delays.first);
     for device in devices {
         let given = |name: &str| device.params.iter().any(|(known, _)| known == name);
         if !device.targets.contains(&first.name)
@@ -217,7 +253,7 @@ fn delay(settings: &Settings, devices: &mut [FenceDevice]) {
             continue;
         }
         let value = match device.targets.as_slice() {
-            [_] => delay.to_owned(),
+            [_] => delay.clone(),
             _ => format!("{}:{delay}", first.name),
         };
         device.params.push(("pcmk_delay_base".into(), value));
@@ -226,9 +262,9 @@ fn delay(settings: &Settings, devices: &mut [FenceDevice]) {
 }
 
 /// `priority-fencing-delay`, where both halves of a split would shoot.
-pub(super) fn priority_delay(plan: &Plan, settings: &Settings) -> Option<&'static str> {
-    let devices = plan.devices();
-    (settings.is_pair() && !devices.is_empty()).then(|| delays(devices).priority)
+pub(super) fn priority_delay(plan: &Plan) -> Option<String> {
+    let delays = plan.delays?;
+    Some(format!("{}s", delays.priority))
 }
 
 /// The devices as primitives.
