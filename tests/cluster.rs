@@ -254,9 +254,8 @@ fn delays(desired: &Desired) -> (u32, u32) {
     (value("pcmk_delay_base"), value("priority-fencing-delay"))
 }
 
-/// A node whose shared filesystem waits for the DLM cannot sync(2), which sbd
-/// does before it resets the node: its watchdog does, and the node shoots until
-/// then.
+/// Who was told to die by sbd's disk dies within its watchdog's timeout, and
+/// shoots until then.
 #[test]
 fn the_half_that_shall_live_is_shot_after_the_other_is_dead() {
     for watchdog in [5, 15, 60] {

@@ -99,8 +99,12 @@ fn all_else_is_the_real_one() {
     assert_eq!(done.status.code(), Some(105));
 }
 
-/// What dlm_controld gives the agent on stdin; what stonith_admin was told.
-fn dlm_fence(told: &str, stonith_admin: &str) -> (Output, String) {
+/// What the scheduler has asked for already.
+const PENDING: &str = "echo '<fence_event status=\"pending\"/>'";
+
+/// What dlm_controld gives the agent on stdin; what stonith_admin was told at
+/// last. Where it is asked for the history, `history` answers.
+fn dlm_fence(told: &str, stonith_admin: &str, history: &str) -> (Output, String) {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     program(
@@ -108,8 +112,19 @@ fn dlm_fence(told: &str, stonith_admin: &str) -> (Output, String) {
         "crm_node",
         "[ \"$1\" = --name-for-id=2 ] && echo beta",
     );
-    let words = format!("echo \"$*\" >{}\n{stonith_admin}", log.display());
+    let log_line = format!("echo \"$*\" >{}", log.display());
+    let words = format!(
+        "case $1 in --history=beta) {history}; exit ;; --history*) exit 1 ;; esac\n\
+         {log_line}\n{stonith_admin}"
+    );
     program(dir.path(), "stonith_admin", &words);
+    // Time passes by sleeping alone.
+    let slept = dir.path().join("slept");
+    fs::write(&slept, "").unwrap();
+    let slept = slept.display();
+    program(dir.path(), "sleep", &format!("echo >>{slept}"));
+    let clock = format!("echo $(($(/bin/date +%s) + $(wc -l <{slept})))");
+    program(dir.path(), "date", &clock);
     program(dir.path(), "logger", "echo \"$*\" >&2");
     let path = format!("{}:/usr/bin:/bin", dir.path().display());
     let ours = Ours::new();
@@ -131,7 +146,7 @@ fn dlm_fence(told: &str, stonith_admin: &str) -> (Output, String) {
 fn pacemaker_fences_for_the_dlm_unless_it_has() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let failed = now.as_secs() - 30;
-    let (done, asked) = dlm_fence(&format!("fail_time={failed}\nnode=2\n"), "exit 0");
+    let (done, asked) = dlm_fence(&format!("fail_time={failed}\nnode=2\n"), "exit 0", PENDING);
     assert!(done.status.success());
     let words: Vec<&str> = asked.split_whitespace().collect();
     assert_eq!(words[..2], ["--reboot=beta", "--timeout=300"]);
@@ -143,18 +158,47 @@ fn pacemaker_fences_for_the_dlm_unless_it_has() {
         "node=2\nfail_time=0\n",
         "node=2\nfail_time=9999999999\n",
     ] {
-        let (_, asked) = dlm_fence(told, "exit 0");
+        let (_, asked) = dlm_fence(told, "exit 0", PENDING);
         assert!(asked.contains(" --tolerance=0s "), "{told}: {asked}");
+    }
+}
+
+/// Times that the agent has waited for a second.
+fn waited(told: &str, history: &str) -> usize {
+    let (done, asked) = dlm_fence(told, "wc -l <${0%/*}/slept", history);
+    assert!(done.status.success(), "{done:?}");
+    assert!(asked.contains("--reboot=beta"));
+    String::from_utf8(done.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn the_scheduler_asks_before_the_dlm() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let failed = now.as_secs() - 5;
+    let told = format!("node=2\nfail_time={failed}\n");
+    assert_eq!(waited(&told, PENDING), 0);
+    let soon = format!("[ $(wc -l <${{0%/*}}/slept) -lt 3 ] || {PENDING}");
+    assert_eq!(waited(&told, &soon), 3);
+    let fenced = |at: u64| format!("[ $2 != --quiet ] || echo {at}");
+    assert_eq!(waited(&told, &fenced(failed + 2)), 0);
+    // It is the DLM alone that has lost the node.
+    for history in [&*fenced(failed - 600), "true", "exit 1"] {
+        let times = waited(&told, history);
+        assert!((19..=21).contains(&times), "{history}: {times}");
     }
 }
 
 #[test]
 fn the_dlm_hears_that_a_node_was_not_fenced() {
-    let (done, asked) = dlm_fence("node=2\n", "exit 124");
+    let (done, asked) = dlm_fence("node=2\n", "exit 124", PENDING);
     assert_eq!(done.status.code(), Some(1));
     assert!(asked.contains("--reboot=beta"));
     for told in ["", "node=\n", "node=beta\n", "node=9\n"] {
-        let (done, asked) = dlm_fence(told, "exit 0");
+        let (done, asked) = dlm_fence(told, "exit 0", PENDING);
         assert_eq!(done.status.code(), Some(1), "{told}");
         assert_eq!(asked, "", "{told}");
     }

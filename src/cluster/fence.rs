@@ -212,9 +212,9 @@ fn delays(settings: &Settings, roles: &[Role], devices: &[FenceDevice]) -> Optio
         first,
         priority: 2 * first + first / 2,
     };
-    // sbd that was told to reset its node calls sync(2) first, which does not
-    // return where a filesystem waits for the DLM: then its watchdog does it, and
-    // until then the node shoots.
+    // Who was told to die by sbd's disk dies within its watchdog's timeout, not at
+    // once: sbd calls sync(2) first, which hangs where I/O is suspended. Until
+    // then it shoots too.
     if !of(SBD_AGENT) || !dlm::is_used(roles) {
         return Some(usual);
     }
@@ -228,7 +228,7 @@ fn delays(settings: &Settings, roles: &[Role], devices: &[FenceDevice]) -> Optio
             first: dies,
             priority: 2 * dies + 1,
         },
-        // That both do the same work is so for a moment, while the cluster forms.
+        // Both do the same work for a moment only, while the cluster forms.
         false => Delays {
             first,
             priority: (dies + first).max(usual.priority),
