@@ -43,6 +43,29 @@ pub fn wrong(line: &str) -> Option<Wrong> {
     })
 }
 
+/// Pacemaker's daemons, once corosync was taken from them, until the node boots
+/// anew: the cluster has lost that node, and those of Pacemaker 3.0.1 may crash
+/// while they end.
+#[derive(Default)]
+struct Ending(bool);
+
+impl Ending {
+    /// Whether this line is such a crash. To be asked of every line in order.
+    fn excuses(&mut self, line: &str, what: Option<Wrong>) -> bool {
+        if line.starts_with("Linux version") {
+            self.0 = false;
+        }
+        self.0 |= CUT_OFF.iter().any(|words| line.contains(words));
+        let daemon = line.trim_start().trim_start_matches("error: ");
+        self.0 && what == Some(Wrong::Crash) && daemon.starts_with("pacemaker-")
+    }
+}
+
+const CUT_OFF: [&str; 2] = [
+    "Lost connection to cluster layer",
+    "Lost connection to Corosync process group",
+];
+
 /// Evidence shown of each node; the whole log is attached to the report.
 const SHOWN: usize = 5;
 
@@ -64,8 +87,13 @@ pub(super) fn journals(facts: &Facts) -> Found {
         if node.journal.is_empty() {
             all.push(format!("{}: the journal is empty", node.name));
         }
+        let mut ending = Ending::default();
         let found = node.journal.iter().filter_map(|line| {
-            let what = wrong(&line.text)?.text();
+            let what = wrong(&line.text);
+            if ending.excuses(&line.text, what) {
+                return None;
+            }
+            let what = what?.text();
             let (name, at) = (&node.name, told(line.at));
             Some(format!(
                 "{name}: {what} at {at}: {}: {}",
@@ -170,6 +198,42 @@ mod tests {
         ] {
             assert_eq!(wrong(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn daemons_may_crash_when_corosync_was_taken_from_them() {
+        let crash = "pacemaker-attrd[915]: segfault at 8 ip 0 sp 0 error 4";
+        let ended = " error: pacemaker-attrd[915] terminated with signal 11 (Segmentation fault)";
+        let lost = "crit: Lost connection to cluster layer, shutting down";
+        let found = |lines: &[&str]| {
+            let line = |text: &&str| Line {
+                at: Duration::from_secs(3),
+                from: "kernel".into(),
+                text: (*text).into(),
+            };
+            let node = NodeFacts {
+                name: "alpha".into(),
+                journal: lines.iter().map(line).collect(),
+                ..NodeFacts::default()
+            };
+            let nodes = vec![node];
+            let facts = Facts {
+                nodes,
+                ..Facts::default()
+            };
+            journals(&facts).unwrap().len()
+        };
+        assert_eq!(found(&[crash, ended]), 2);
+        assert_eq!(found(&[crash, lost, crash, ended]), 1);
+        assert_eq!(
+            found(&[
+                lost,
+                "corosync[7]: segfault at 8",
+                "Kernel panic - not syncing"
+            ]),
+            2
+        );
+        assert_eq!(found(&[lost, crash, "Linux version 7.0.0", crash]), 1);
     }
 
     #[test]
