@@ -98,7 +98,11 @@ pub fn write(path: &Path, data: impl AsRef<[u8]>) -> Result<(), Stop> {
 /// /dev/shm, it is small, or programs may not be run from it.
 pub fn memory_dir() -> Option<TempDir> {
     const ROOM: u64 = 2 << 30;
-    let dir = tempfile::tempdir_in("/dev/shm").ok()?;
+    // ocf-tester runs agents as nobody, too.
+    let dir = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o755))
+        .tempdir_in("/dev/shm")
+        .ok()?;
     let probe = dir.path().join("probe");
     fs::write(&probe, "#!/bin/sh\n").ok()?;
     fs::set_permissions(&probe, fs::Permissions::from_mode(0o755)).ok()?;
