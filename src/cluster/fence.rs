@@ -205,19 +205,18 @@ fn delays(settings: &Settings, roles: &[Role], devices: &[FenceDevice]) -> Optio
     if !settings.is_pair() || devices.is_empty() {
         return None;
     }
-    let of = |agent: &str| devices.iter().any(|device| device.agent == agent);
     let far = |device: &FenceDevice| !["fence_ipmilan", SBD_AGENT].contains(&&*device.agent);
     let first = if devices.iter().any(far) { FAR } else { NEAR };
-    let usual = Delays {
-        first,
-        priority: 2 * first + first / 2,
-    };
+    let by_disk = devices.iter().any(|device| device.agent == SBD_AGENT);
+    if !by_disk || !dlm::is_used(roles) {
+        return Some(Delays {
+            first,
+            priority: 5 * first / 2,
+        });
+    }
     // Who was told to die by sbd's disk dies within its watchdog's timeout, not at
     // once: sbd calls sync(2) first, which hangs where I/O is suspended. Until
     // then it shoots too.
-    if !of(SBD_AGENT) || !dlm::is_used(roles) {
-        return Some(usual);
-    }
     let dies = settings.sbd().watchdog + SBD_READS;
     let alike = |role: &Role| {
         let mut resources = role.resources.iter();
@@ -231,7 +230,7 @@ fn delays(settings: &Settings, roles: &[Role], devices: &[FenceDevice]) -> Optio
         // Both do the same work for a moment only, while the cluster forms.
         false => Delays {
             first,
-            priority: (dies + first).max(usual.priority),
+            priority: dies + first,
         },
     })
 }

@@ -90,8 +90,8 @@ enum Spread {
 pub enum When {
     /// Always.
     Always,
-    /// With `--all`: it downloads much, and what it covers is covered by
-    /// another test in a smaller way.
+    /// With `--all`: it downloads or compiles much, and what it covers is covered
+    /// by another test in a smaller way.
     All,
 }
 

@@ -80,7 +80,7 @@ fn source_checks(report: &mut Report) -> Result<bool, Stop> {
     for (name, args) in checks {
         let mut command = cargo();
         command.args(args);
-        let memory = memory_dir().filter(|_| args[0] == "test");
+        let memory = (args[0] == "test").then(memory_dir).flatten();
         if let Some(dir) = &memory {
             command.env("TMPDIR", dir.path());
         }

@@ -83,7 +83,7 @@ enum Command {
 
 #[derive(Args)]
 struct Test {
-    /// Also what downloads much and is covered in a smaller way elsewhere, and
+    /// Also what downloads or compiles much and is covered in a smaller way elsewhere, and
     /// every scenario of vip, drbd, clvm and clc on noble.
     #[arg(long)]
     all: bool,

@@ -1,7 +1,8 @@
 //! Journals and serial lines without crashes.
 
 use super::Found;
-use crate::trial::fact::Facts;
+use crate::trial::event::{Kind, read};
+use crate::trial::fact::{Facts, Line};
 use crate::trial::scenario::told;
 use crate::vm::machine::{Sign, sign};
 
@@ -51,12 +52,12 @@ struct Ending(bool);
 
 impl Ending {
     /// Whether this line is such a crash. To be asked of every line in order.
-    fn excuses(&mut self, line: &str, what: Option<Wrong>) -> bool {
-        if line.starts_with("Linux version") {
+    fn excuses(&mut self, line: &Line, what: Option<Wrong>) -> bool {
+        if let Some((Kind::Boot, _)) = read(&line.from, &line.text) {
             self.0 = false;
         }
-        self.0 |= CUT_OFF.iter().any(|words| line.contains(words));
-        let daemon = line.trim_start().trim_start_matches("error: ");
+        self.0 |= CUT_OFF.iter().any(|words| line.text.contains(words));
+        let daemon = line.text.trim_start().trim_start_matches("error: ");
         self.0 && what == Some(Wrong::Crash) && daemon.starts_with("pacemaker-")
     }
 }
@@ -90,7 +91,7 @@ pub(super) fn journals(facts: &Facts) -> Found {
         let mut ending = Ending::default();
         let found = node.journal.iter().filter_map(|line| {
             let what = wrong(&line.text);
-            if ending.excuses(&line.text, what) {
+            if ending.excuses(line, what) {
                 return None;
             }
             let what = what?.text();
@@ -124,7 +125,7 @@ pub(super) fn consoles(facts: &Facts) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::fact::{Line, NodeFacts};
+    use crate::trial::fact::NodeFacts;
     use std::time::Duration;
 
     #[test]
