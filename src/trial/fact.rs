@@ -13,6 +13,9 @@ pub struct Facts {
     pub nodes: Vec<NodeFacts>,
     /// What each node held, asked again and again.
     pub sightings: Vec<Sighting>,
+    /// When no member answered: all were off, frozen or booting. None where
+    /// nobody looked, or there is one member only.
+    pub dark: Option<Vec<Dark>>,
     pub probes: Vec<Probe>,
     /// Hardware address to node, to tell who answered by ARP.
     pub macs: BTreeMap<String, String>,
@@ -72,6 +75,13 @@ pub struct Sighting {
     pub begin: Duration,
     pub end: Duration,
     pub held: bool,
+}
+
+/// A time without any member, by the looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dark {
+    pub from: Duration,
+    pub to: Duration,
 }
 
 /// How a probe asks.

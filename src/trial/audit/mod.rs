@@ -9,6 +9,7 @@ mod idempotent;
 mod journal;
 mod records;
 mod single;
+mod survivor;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,8 @@ use super::fact::{Facts, Single};
 pub use journal::{Wrong, wrong};
 
 /// The audits by name, as a scenario's `[allow]` has them.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
+    "one-survivor",
     "one-holder",
     "one-primary",
     "one-mount",
@@ -58,7 +60,8 @@ type Found = Option<Vec<String>>;
 
 /// Judges the facts by every audit.
 pub fn judge(facts: &Facts, allow: &BTreeMap<String, String>) -> Vec<Audit> {
-    let found: [(&'static str, Found); 10] = [
+    let found: [(&'static str, Found); 11] = [
+        ("one-survivor", survivor::dark(facts)),
         ("one-holder", single::holders(facts)),
         (
             "one-primary",
@@ -94,6 +97,7 @@ pub fn judge(facts: &Facts, allow: &BTreeMap<String, String>) -> Vec<Audit> {
 /// Short and long names of what each audit is about, for the report.
 pub fn meaning(name: &str) -> &'static str {
     match name {
+        "one-survivor" => "never all members down at once",
         "one-holder" => "never two holders of the address",
         "one-primary" => "never two primaries",
         "one-mount" => "never mounted twice",

@@ -43,6 +43,7 @@ fn audits() -> Vec<Audit> {
         evidence: Vec::new(),
     };
     vec![
+        held("one-survivor"),
         held("one-holder"),
         absent("one-primary"),
         held("no-failed-action"),

@@ -86,6 +86,7 @@ impl Running<'_, '_> {
         self.watch.look(self.world)?;
         facts.nodes = self.nodes(&members)?;
         facts.sightings = self.watch.sightings.clone();
+        facts.dark = self.watch.dark();
         facts.probes = self.world.probes();
         Ok(facts)
     }

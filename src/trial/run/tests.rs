@@ -194,6 +194,29 @@ fn two_holders_are_caught_after_a_freeze() {
 }
 
 #[test]
+fn a_cluster_without_survivor_is_caught_and_may_be_meant() {
+    let text = "[[step]]\nfault = \"power-off\"\nnode = \"alpha\"\n\
+                [[step]]\nfault = \"power-off\"\nnode = \"beta\"\n\
+                [[step]]\nwait = \"5s\"\n\
+                [[step]]\nheal = \"power-off\"\n";
+    let survivor = |scenario: &Scenario| {
+        let (trial, _) = tried(scenario, Nature::default());
+        let audit = (trial.audits.iter())
+            .find(|audit| audit.name == "one-survivor")
+            .unwrap();
+        (trial.verdict, audit.verdict.clone())
+    };
+    let found = survivor(&steps(text));
+    assert_eq!(found, (Verdict::Failed, Judged::Broken));
+    let meant = survivor(&steps(&format!(
+        "{text}[allow]\none-survivor = \"meant\"\n"
+    )));
+    assert_eq!(meant, (Verdict::Passed, Judged::Allowed("meant".into())));
+    let found = survivor(&power_off());
+    assert_eq!(found, (Verdict::Passed, Judged::Held));
+}
+
+#[test]
 fn a_broken_environment_says_nothing_of_the_role() {
     let (trial, _) = tried(
         &power_off(),

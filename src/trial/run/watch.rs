@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Course;
 use crate::trial::event::Anchor;
-use crate::trial::fact::{Probe, ProbeKind, Sighting, Single};
+use crate::trial::fact::{Dark, Probe, ProbeKind, Sighting, Single};
 use crate::trial::observe::{ASK, GLANCE, Member, Monitor, Seen};
 use crate::trial::report::{Held, Stretch};
 use crate::trial::scenario::VIP;
@@ -36,6 +36,9 @@ pub struct Watch {
     pub probes: Vec<Probe>,
     /// Stretches of power off and standing still.
     pub stretches: Vec<Held>,
+    dark: Vec<Dark>,
+    /// The last glance found no member.
+    is_dark: bool,
     macs: BTreeMap<String, String>,
     /// When the last whole look began and was over.
     looked: Option<(Duration, Duration)>,
@@ -110,6 +113,7 @@ impl Watch {
         on.retain(|node| world.is_up(node));
         self.seen.retain(|node, _| on.contains(node));
         let now = world.now();
+        self.note_dark(&on, now);
         for node in &rest {
             let off = world.power(node) == Power::Off;
             let what = if off { Stretch::Off } else { Stretch::Frozen };
@@ -119,6 +123,28 @@ impl Watch {
             }
         }
         on
+    }
+
+    /// A cluster whose members have not answered yet is about to begin.
+    fn note_dark(&mut self, on: &[String], now: Duration) {
+        let met = self
+            .members
+            .iter()
+            .any(|node| self.anchors.contains_key(node));
+        let dark = met && !self.members.iter().any(|node| on.contains(node));
+        if dark {
+            match self.dark.last_mut().filter(|_| self.is_dark) {
+                Some(last) => last.to = now,
+                None => self.dark.push(Dark { from: now, to: now }),
+            }
+        }
+        self.is_dark = dark;
+    }
+
+    /// As [`Facts::dark`](crate::trial::fact::Facts::dark).
+    pub fn dark(&self) -> Option<Vec<Dark>> {
+        let looked = self.members.len() > 1 && !self.anchors.is_empty();
+        looked.then(|| self.dark.clone())
     }
 
     fn told(&mut self, node: &str, (begin, end): (Duration, Duration), seen: Option<Seen>) {
