@@ -240,18 +240,13 @@ fn a_service_that_was_not_wanted_leaves_nothing_behind() {
     );
 }
 
-/// In seconds: `pcmk_delay_base` of the first node, `priority-fencing-delay`.
-fn delays(desired: &Desired) -> (u32, u32) {
+/// `priority-fencing-delay`, in seconds.
+fn delay(desired: &Desired) -> u32 {
     let cib = roxmltree::Document::parse(&desired.cib).unwrap();
-    let value = |name: &str| {
-        let pair = cib
-            .descendants()
-            .find(|node| node.attribute("name") == Some(name));
-        let value = pair.and_then(|pair| pair.attribute("value")).unwrap();
-        let value = value.strip_prefix("alpha:").unwrap_or(value);
-        value.strip_suffix('s').unwrap().parse().unwrap()
-    };
-    (value("pcmk_delay_base"), value("priority-fencing-delay"))
+    let mut pairs = cib.descendants();
+    let pair = pairs.find(|node| node.attribute("name") == Some("priority-fencing-delay"));
+    let value = pair.and_then(|pair| pair.attribute("value")).unwrap();
+    value.strip_suffix('s').unwrap().parse().unwrap()
 }
 
 /// Who was told to die by sbd's disk dies within its watchdog's timeout, and
@@ -267,16 +262,41 @@ fn the_half_that_shall_live_is_shot_after_the_other_is_dead() {
                 .answer("qdevice", "")
                 .desired()
         };
-        let (first, priority) = delays(&sbd("clvm"));
-        assert!(
-            first > watchdog && priority > 2 * first,
-            "{first} {priority}"
-        );
-        // Here the holder has the priority, and may be the second node.
-        let (first, priority) = delays(&sbd("advanced"));
-        assert!(priority - first > watchdog && priority > 2 * first);
+        assert!(delay(&sbd("clvm")) > watchdog);
+        assert!(delay(&sbd("advanced")) > watchdog);
         // Nothing waits for the DLM.
-        assert_eq!(delays(&sbd("drbd")), (2, 5));
+        assert_eq!(delay(&sbd("drbd")), 5);
+    }
+}
+
+/// Two halves are never even: one fence device counts, on one node, for less
+/// than any work.
+#[test]
+fn one_fence_device_of_a_pair_settles_who_lives() {
+    for (name, cluster) in clusters() {
+        let desired = cluster.desired();
+        let cib = roxmltree::Document::parse(&desired.cib).unwrap();
+        let priorities = |class: &str| -> Vec<u32> {
+            let of_class = (cib.descendants())
+                .filter(|node| node.has_tag_name("primitive"))
+                .filter(|node| {
+                    (node.attribute("class") == Some("stonith")) == (class == "stonith")
+                });
+            let meta = of_class.flat_map(|primitive| {
+                (primitive.children())
+                    .filter(|child| child.has_tag_name("meta_attributes"))
+                    .flat_map(|meta| meta.children())
+            });
+            meta.filter(|pair| pair.attribute("name") == Some("priority"))
+                .map(|pair| pair.attribute("value").unwrap().parse().unwrap())
+                .collect()
+        };
+        let devices = priorities("stonith");
+        let delayed = desired.cib.contains("priority-fencing-delay");
+        assert_eq!(devices.len(), usize::from(delayed), "{name}");
+        let least = priorities("").into_iter().min();
+        let works = least.is_none_or(|least| devices.iter().all(|device| *device < least));
+        assert!(works, "{name}: {devices:?} {least:?}");
     }
 }
 

@@ -167,7 +167,7 @@ fn primitive(role: &Role, resource: &Resource, settings: &Settings) -> Element {
     let mut meta = resource.meta.clone();
     // Of two halves the one that does the work has the higher sum, and lives.
     if settings.is_pair() && role.clone_of(&resource.recipe.id).is_none() {
-        meta.entry("priority").or_insert_with(|| "1".into());
+        meta.entry("priority").or_insert_with(|| fence::WORK.into());
     }
     let params = (!resource.params.is_empty()).then(|| {
         set(

@@ -19,27 +19,18 @@ pub(super) struct Plan {
     pub sbd_disk: Option<String>,
     /// Watchdog of sbd, where sbd is used at all.
     pub sbd_watchdog: Option<String>,
-    /// Where both halves of a split would shoot.
-    delays: Option<Delays>,
-}
-
-/// How long a half of a pair waits before it shoots, in seconds. A takeover from
-/// a node that is to live takes as much longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Delays {
-    /// Where the nodes do the same work, the first one is shot this much later.
-    first: u32,
-    /// More than twice that (pacemaker-controld(7)), for the node whose
-    /// resources have the higher priority.
-    priority: u32,
+    /// `priority-fencing-delay`, where both halves of a split would shoot: for how
+    /// many seconds the node whose resources have the higher sum of priorities is
+    /// not shot (pacemaker-controld(7)). A takeover from it takes as much longer.
+    delay: Option<u32>,
 }
 
 /// In seconds, until who was shot first shoots no more: a management controller
-/// on the wire, or a message on a disk, acts at once.
-const NEAR: u32 = 2;
+/// on the wire, or a message on a disk, acts at once; agents on a busy node do not.
+const NEAR: u32 = 5;
 
 /// The same of a hypervisor or a cloud, which is asked and takes its time.
-const FAR: u32 = 4;
+const FAR: u32 = 10;
 
 /// Until sbd has read its message on the disk, which it looks for every second.
 const SBD_READS: u32 = 3;
@@ -50,6 +41,12 @@ const META: [(&str, &str); 2] = [
     ("failure-timeout", "2min"),
     ("migration-threshold", "INFINITY"),
 ];
+
+/// `priority` of a resource that does the work of one node.
+pub(super) const WORK: &str = "10";
+
+/// Below that of any work.
+const LEAST: &str = "1";
 
 /// The longest message of sbd, in seconds, for which fence_sbd's own
 /// `power_timeout` of 30 s, after which it stops waiting for sbd, and the 60 s
@@ -66,7 +63,7 @@ impl Plan {
             fencing: Fencing::AcceptSplitBrain,
             sbd_disk: None,
             sbd_watchdog: None,
-            delays: None,
+            delay: None,
         }
     }
 
@@ -122,7 +119,7 @@ pub(super) fn plan(settings: &Settings, roles: &[Role], refusals: &mut Refusals)
                     },
                     sbd_disk: None,
                     sbd_watchdog: Some(watchdog),
-                    delays: None,
+                    delay: None,
                 };
             }
             None => refusals.cluster(
@@ -132,15 +129,12 @@ pub(super) fn plan(settings: &Settings, roles: &[Role], refusals: &mut Refusals)
             ),
         }
     }
-    let delays = delays(settings, roles, &devices);
-    if let Some(delays) = delays {
-        spare_first(settings, delays, &mut devices);
-    }
+    let delay = delay(settings, roles, &devices);
     Plan {
         fencing: Fencing::Devices(devices),
         sbd_disk: disk.filter(|_| choice.sbd()),
         sbd_watchdog: choice.sbd().then_some(watchdog),
-        delays,
+        delay,
     }
 }
 
@@ -201,75 +195,43 @@ fn disk_device(settings: &Settings, disk: &str, level: u32) -> FenceDevice {
     }
 }
 
-fn delays(settings: &Settings, roles: &[Role], devices: &[FenceDevice]) -> Option<Delays> {
+fn delay(settings: &Settings, roles: &[Role], devices: &[FenceDevice]) -> Option<u32> {
     if !settings.is_pair() || devices.is_empty() {
         return None;
     }
     let far = |device: &FenceDevice| !["fence_ipmilan", SBD_AGENT].contains(&&*device.agent);
-    let first = if devices.iter().any(far) { FAR } else { NEAR };
+    let delay = if devices.iter().any(far) { FAR } else { NEAR };
     let by_disk = devices.iter().any(|device| device.agent == SBD_AGENT);
     if !by_disk || !dlm::is_used(roles) {
-        return Some(Delays {
-            first,
-            priority: 5 * first / 2,
-        });
+        return Some(delay);
     }
     // Who was told to die by sbd's disk dies within its watchdog's timeout, not at
     // once: sbd calls sync(2) first, which hangs where I/O is suspended. Until
     // then it shoots too.
-    let dies = settings.sbd().watchdog + SBD_READS;
-    let alike = |role: &Role| {
-        let mut resources = role.resources.iter();
-        resources.all(|resource| role.clone_of(&resource.recipe.id).is_some())
-    };
-    Some(match roles.iter().all(alike) {
-        true => Delays {
-            first: dies,
-            priority: 2 * dies + 1,
-        },
-        // Both do the same work for a moment only, while the cluster forms.
-        false => Delays {
-            first,
-            priority: dies + first,
-        },
-    })
-}
-
-/// Of a pair that is split, the first node is shot a little later, so that one
-/// survives. `priority-fencing-delay` alone does nothing where both do the same
-/// work.
-fn spare_first(settings: &Settings, delays: Delays, devices: &mut [FenceDevice]) {
-    let Some(first) = settings.members.first() else {
-        return;
-    };
-    let delay = format!("{}s", delays.first);
-    for device in devices {
-        let given = |name: &str| device.params.iter().any(|(known, _)| known == name);
-        if !device.targets.contains(&first.name)
-            || given("pcmk_delay_base")
-            || given("pcmk_delay_max")
-        {
-            continue;
-        }
-        let value = match device.targets.as_slice() {
-            [_] => delay.clone(),
-            _ => format!("{}:{delay}", first.name),
-        };
-        device.params.push(("pcmk_delay_base".into(), value));
-        device.params.sort();
-    }
+    Some(delay.max(settings.sbd().watchdog + SBD_READS))
 }
 
 /// `priority-fencing-delay`, where both halves of a split would shoot.
 pub(super) fn priority_delay(plan: &Plan) -> Option<String> {
-    let delays = plan.delays?;
-    Some(format!("{}s", delays.priority))
+    Some(format!("{}s", plan.delay?))
+}
+
+/// Whether the device settles who lives where both halves do the same work, or
+/// none: who runs it. One for each node would make them even again.
+fn settles(plan: &Plan, device: &FenceDevice) -> bool {
+    let mut first_level = plan.devices().iter().filter(|one| one.level == 1);
+    let settling = first_level.next_back().map(|one| &one.id);
+    plan.delay.is_some() && settling == Some(&device.id)
 }
 
 /// The devices as primitives.
 pub(super) fn primitives(plan: &Plan) -> Vec<Element> {
     let primitive = |device: &FenceDevice| {
         let id = &device.id;
+        let mut meta = META.to_vec();
+        if settles(plan, device) {
+            meta.push(("priority", LEAST));
+        }
         let monitor = Element::new("op")
             .set("id", format!("{id}-monitor-60s"))
             .set("name", "monitor")
@@ -279,7 +241,7 @@ pub(super) fn primitives(plan: &Plan) -> Vec<Element> {
         let params = device.params.iter().map(|(name, value)| (name, value));
         cib::agent(Element::new("primitive").set("id", id), &name).with([
             cib::set("instance_attributes", &format!("{id}-params"), params),
-            cib::set("meta_attributes", &format!("{id}-meta"), META),
+            cib::set("meta_attributes", &format!("{id}-meta"), meta),
             Element::new("operations").with([monitor]),
         ])
     };
