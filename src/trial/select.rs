@@ -56,7 +56,7 @@ pub fn choose<'a>(
                     scenario,
                     role,
                     suite,
-                    repeat: wanted.repeat.unwrap_or(scenario.repeat),
+                    repeat: wanted.repeat.unwrap_or_else(|| scenario.times(role)),
                 });
             }
         }
@@ -356,6 +356,28 @@ mod tests {
         assert_eq!(seen, expected);
         let (least, most) = (loads.iter().min().unwrap(), loads.iter().max().unwrap());
         assert!(most * 10 < least * 30, "{loads:?}");
+    }
+
+    #[test]
+    fn a_scenario_is_repeated_as_it_says_of_the_role() {
+        let text = "name = \"x\"\nsummary = \"x\"\nroles = [\"vip\", \"drbd\"]\nrepeat = 5\n\
+                    [repeat-of]\nvip = 10\n[[step]]\nwait = \"1s\"\n";
+        let all = [parse("x.toml", text).unwrap()];
+        let none = BTreeMap::new();
+        let times = |repeat| -> Vec<(&str, u16)> {
+            let wanted = Wanted {
+                roles: &[],
+                suites: &[],
+                patterns: &[],
+                repeat,
+            };
+            let chosen = choose(&all, &none, &wanted).unwrap();
+            let mut times: Vec<_> = (chosen.iter()).map(|one| (one.role, one.repeat)).collect();
+            times.dedup();
+            times
+        };
+        assert_eq!(times(None), [("drbd", 5), ("vip", 10)]);
+        assert_eq!(times(Some(2)), [("drbd", 2), ("vip", 2)]);
     }
 
     #[test]

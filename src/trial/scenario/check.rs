@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::raw::File;
 use super::start::{client, start};
 use super::words::{self, NODE_NAMES, SELECTORS, Who};
-use super::{Scenario, expect, steps};
+use super::{ANY, Scenario, expect, steps};
 use crate::recipe::Problems;
 use crate::recipe::document::{Document, Step as Place, at};
 use crate::recipe::suggest;
@@ -48,9 +48,7 @@ pub(super) fn check(
     }
     allow(&mut checker, &raw.allow);
     let budget = checker.time(at!["budget"], raw.budget.as_deref(), BUDGET);
-    if raw.repeat == Some(0) {
-        checker.value(at!["repeat"], "it would never run", "write at least 1");
-    }
+    repeats(&mut checker, raw, &roles);
     checker.sound.then(|| Scenario {
         file: file.to_path_buf(),
         name: raw.name.clone(),
@@ -58,6 +56,7 @@ pub(super) fn check(
         roles,
         suites,
         repeat: raw.repeat.unwrap_or(1),
+        repeat_of: raw.repeat_of.clone(),
         budget,
         start,
         client,
@@ -184,6 +183,29 @@ fn head(checker: &mut Checker, raw: &File, stem: Option<&str>) {
             "a summary has no full stop and no blanks at its ends",
             format!("write {:?}", summary.trim().trim_end_matches('.')),
         );
+    }
+}
+
+fn repeats(checker: &mut Checker, raw: &File, roles: &[String]) {
+    let never = |checker: &mut Checker, path: &[Place]| {
+        checker.value(path, "it would never run", "write at least 1");
+    };
+    if raw.repeat == Some(0) {
+        never(checker, at!["repeat"]);
+    }
+    for (role, times) in &raw.repeat_of {
+        let path = at!["repeat-of", role.as_str()];
+        if *times == 0 {
+            never(checker, path);
+        }
+        let of_all = roles.iter().any(|one| one == ANY);
+        if !of_all && !roles.is_empty() && !roles.contains(role) {
+            checker.key(
+                path,
+                format!("the scenario is not for role {role:?}"),
+                suggest::remedy(role, roles.iter().map(String::as_str)),
+            );
+        }
     }
 }
 

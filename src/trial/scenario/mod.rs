@@ -42,6 +42,8 @@ pub struct Scenario {
     pub suites: Vec<&'static Suite>,
     /// At least 1.
     pub repeat: u16,
+    /// The same of single roles.
+    pub repeat_of: BTreeMap<String, u16>,
     /// For all steps together, in scaled time.
     pub budget: Duration,
     pub start: Start,
@@ -52,6 +54,13 @@ pub struct Scenario {
     pub end: Vec<Expectation>,
     /// Audit to the reason why it may fail here.
     pub allow: BTreeMap<String, String>,
+}
+
+impl Scenario {
+    /// How often a run repeats it for that role.
+    pub fn times(&self, role: &str) -> u16 {
+        self.repeat_of.get(role).copied().unwrap_or(self.repeat)
+    }
 }
 
 /// The cluster before the first step. Equal starts share a template. What is

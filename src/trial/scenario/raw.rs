@@ -26,6 +26,9 @@ pub(super) struct File {
     pub suites: Vec<String>,
     /// How often a run repeats it for the statistics.
     pub repeat: Option<u16>,
+    /// The same of single roles.
+    #[serde(default)]
+    pub repeat_of: BTreeMap<String, u16>,
     /// How long the whole scenario may take, the start not counted.
     pub budget: Option<String>,
     #[serde(default)]
