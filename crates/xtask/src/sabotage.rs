@@ -40,6 +40,9 @@ const TWO_PRIMARIES: &str = "sed -i 's/protocol C;/protocol C; allow-two-primari
 const ADDRESS_AGAIN: &str = "card=$(ip -o -4 addr show | awk '$4 ~ /^192[.]0[.]2[.]/ { print $2; exit }') \
      && ip addr add 192.0.2.10/24 dev $card && sleep 5";
 
+/// As a half of a split does that was shot.
+const DIES_SOON: &str = "systemd-run --quiet --on-active=20s sh -c 'echo b >/proc/sysrq-trigger'";
+
 /// Nothing made wrong.
 const SOUND: Sabotage = Sabotage {
     name: "",
@@ -51,7 +54,7 @@ const SOUND: Sabotage = Sabotage {
     about: &[],
 };
 
-const ALL: [Sabotage; 8] = [
+const ALL: [Sabotage; 9] = [
     Sabotage {
         name: "fencing-left-out",
         role: "vip",
@@ -135,6 +138,18 @@ const ALL: [Sabotage; 8] = [
             ),
         ],
         about: &["primar", "mount", "fenced", "has failed"],
+        ..SOUND
+    },
+    Sabotage {
+        name: "both-halves-die",
+        role: "vip",
+        scenario: "serves",
+        by_hand: &[
+            ("first", DIES_SOON),
+            ("second", DIES_SOON),
+            ("first", "sleep 60"),
+        ],
+        about: &["no member was up"],
         ..SOUND
     },
     Sabotage {
