@@ -44,9 +44,9 @@ pub fn wrong(line: &str) -> Option<Wrong> {
     })
 }
 
-/// Pacemaker's daemons, once corosync was taken from them, until the node boots
-/// anew: the cluster has lost that node, and those of Pacemaker 3.0.1 may crash
-/// while they end.
+/// What stands on Pacemaker's libraries, once corosync was taken from it, until
+/// the node boots anew: the cluster has lost that node, and the daemons of
+/// Pacemaker 3.0.1 and sbd's watchers of both may crash while they end.
 #[derive(Default)]
 struct Ending(bool);
 
@@ -57,8 +57,10 @@ impl Ending {
             self.0 = false;
         }
         self.0 |= CUT_OFF.iter().any(|words| line.text.contains(words));
-        let daemon = line.text.trim_start().trim_start_matches("error: ");
-        self.0 && what == Some(Wrong::Crash) && daemon.starts_with("pacemaker-")
+        let who = line.text.trim_start().trim_start_matches("error: ");
+        let watcher = who.starts_with("sbd[") && who.contains(" in libcrm");
+        let theirs = who.starts_with("pacemaker-") || watcher;
+        self.0 && what == Some(Wrong::Crash) && theirs
     }
 }
 
@@ -235,6 +237,12 @@ mod tests {
             2
         );
         assert_eq!(found(&[lost, crash, "Linux version 7.0.0", crash]), 1);
+        let watcher = "sbd[8]: segfault at 8 ip 0 sp 0 error 4 in libcrmcommon.so.68.1.0[2b82e]";
+        assert_eq!(found(&[watcher, lost, watcher]), 1);
+        assert_eq!(
+            found(&[lost, "sbd[8]: segfault at 8 ip 0 sp 0 error 4 in sbd[55]"]),
+            1
+        );
     }
 
     #[test]
