@@ -276,25 +276,19 @@ fn one_fence_device_of_a_pair_settles_who_lives() {
     for (name, cluster) in clusters() {
         let desired = cluster.desired();
         let cib = roxmltree::Document::parse(&desired.cib).unwrap();
-        let priorities = |class: &str| -> Vec<u32> {
-            let of_class = (cib.descendants())
-                .filter(|node| node.has_tag_name("primitive"))
-                .filter(|node| {
-                    (node.attribute("class") == Some("stonith")) == (class == "stonith")
-                });
-            let meta = of_class.flat_map(|primitive| {
-                (primitive.children())
-                    .filter(|child| child.has_tag_name("meta_attributes"))
-                    .flat_map(|meta| meta.children())
-            });
-            meta.filter(|pair| pair.attribute("name") == Some("priority"))
+        let priorities = |of_devices: bool| -> Vec<u32> {
+            let is_device = |node: &roxmltree::Node| node.attribute("class") == Some("stonith");
+            (cib.descendants())
+                .filter(|node| node.has_tag_name("primitive") && is_device(node) == of_devices)
+                .flat_map(|primitive| primitive.descendants())
+                .filter(|pair| pair.attribute("name") == Some("priority"))
                 .map(|pair| pair.attribute("value").unwrap().parse().unwrap())
                 .collect()
         };
-        let devices = priorities("stonith");
+        let devices = priorities(true);
         let delayed = desired.cib.contains("priority-fencing-delay");
         assert_eq!(devices.len(), usize::from(delayed), "{name}");
-        let least = priorities("").into_iter().min();
+        let least = priorities(false).into_iter().min();
         let works = least.is_none_or(|least| devices.iter().all(|device| *device < least));
         assert!(works, "{name}: {devices:?} {least:?}");
     }

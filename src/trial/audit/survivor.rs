@@ -2,13 +2,13 @@
 //! that both shoot leave nobody.
 
 use super::Found;
-use crate::trial::fact::Facts;
+use crate::trial::fact::{Dark, Facts};
 use crate::trial::scenario::told;
 
 /// When no member was left. That the scenario itself took them all is for its
 /// `[allow]` to say.
 pub(super) fn dark(facts: &Facts) -> Found {
-    let line = |dark: &crate::trial::fact::Dark| {
+    let line = |dark: &Dark| {
         let (from, length) = (told(dark.from), told(dark.to - dark.from));
         format!("no member was up at {from}, for {length} at least")
     };
@@ -20,7 +20,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::trial::fact::Dark;
 
     #[test]
     fn nobody_left_is_found() {
