@@ -2,7 +2,7 @@
 //! packages that it made.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use hapkg::trial::world::has_packages;
@@ -65,7 +65,8 @@ pub fn read(report: &Path) -> Result<Value, Stop> {
 /// Runs the usual scenarios once, or `all` of the tested roles.
 ///
 /// # Errors
-/// `Environment`: QEMU, disk or image; nothing is known then.
+/// `Environment`: QEMU, disk or image; of the rest nothing is known then.
+/// `Failed`: hapkg died, or left trials out.
 pub fn trials(world: &World, all: bool, report: &mut Report) -> Result<(), Stop> {
     let dir = world.scratch.join("vm-report");
     fresh_dir(&dir)?;
@@ -82,32 +83,57 @@ pub fn trials(world: &World, all: bool, report: &mut Report) -> Result<(), Stop>
     let status = command
         .status()
         .during(format_args!("running {}", words(&command)))?;
-    if status.code() == Some(3) {
-        return Err(Stop::environment(
-            "the trials in virtual machines could not be run",
-        ));
-    }
-    let results = results(&read(&dir)?);
-    if results.is_empty() {
-        return Err(Stop::failed(format!("{}: no trials", dir.display())));
-    }
-    // A pattern that fits nothing any more must not go unnoticed.
-    if !all && status.success() && results.len() != USUAL.len() {
-        return Err(Stop::failed(format!(
-            "{} trials in machines, not {}",
-            results.len(),
-            USUAL.len()
-        )));
-    }
+    let results = read(&dir).map(|value| results(&value)).unwrap_or_default();
+    let judged = judge(status, wanted, &results);
     for file in ["index.html", "report.json", "junit.xml"] {
         let page = dir.join(file);
-        let data = std::fs::read(&page).during(format_args!("reading {}", page.display()))?;
-        report.file(&format!("vm/{file}"), data);
+        match std::fs::read(&page).during(format_args!("reading {}", page.display())) {
+            Ok(data) => report.file(&format!("vm/{file}"), data),
+            // One that died has left less, or nothing.
+            Err(_) if judged.is_err() => {}
+            Err(stop) => return Err(stop),
+        }
     }
     for (name, took, outcome) in results {
         report.add(&name, took, outcome);
     }
-    Ok(())
+    judged
+}
+
+/// Whether the report says all that was to be known: one that a program left
+/// that died has only the trials before.
+fn judge(
+    status: ExitStatus,
+    wanted: &[&str],
+    results: &[(String, Duration, Outcome)],
+) -> Result<(), Stop> {
+    let fits = |pattern: &&&str| {
+        let name = format!("vm/{pattern}");
+        let fit = |one: &str| match name.strip_suffix('*') {
+            Some(start) => one.starts_with(start),
+            None => one == name,
+        };
+        results.iter().any(|(one, ..)| fit(one))
+    };
+    match status.code() {
+        Some(3) => Err(Stop::environment(
+            "the trials in virtual machines could not be run",
+        )),
+        // A pattern that fits nothing any more must not go unnoticed.
+        Some(0) => match wanted.iter().find(|pattern| !fits(pattern)) {
+            None => Ok(()),
+            Some(pattern) => Err(Stop::failed(format!(
+                "hapkg test reports no trial of {pattern}"
+            ))),
+        },
+        Some(1) if (results.iter()).any(|(.., outcome)| matches!(outcome, Outcome::Failed(_))) => {
+            Ok(())
+        }
+        _ => Err(Stop::failed(format!(
+            "hapkg test ended with {status} after {} trials, and none of them says why",
+            results.len()
+        ))),
+    }
 }
 
 /// Name, duration and end of each trial in the report.
@@ -140,11 +166,13 @@ fn results(report: &Value) -> Vec<(String, Duration, Outcome)> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
     use std::time::Duration;
 
     use serde_json::json;
 
-    use super::results;
+    use super::{ALL, USUAL, judge, results};
     use crate::report::Outcome;
 
     #[test]
@@ -165,5 +193,37 @@ mod tests {
             assert_eq!(*outcome, Outcome::Failed("two holders".into()));
         }
         assert!(results(&json!({})).is_empty());
+    }
+
+    #[test]
+    fn who_dies_or_leaves_trials_out_has_not_passed() {
+        let ended = |code: i32| ExitStatus::from_raw(code << 8);
+        let of = |names: &[&str], outcome: Outcome| -> Vec<(String, Duration, Outcome)> {
+            (names.iter())
+                .map(|name| (format!("vm/{name}"), Duration::ZERO, outcome.clone()))
+                .collect()
+        };
+        let judged = |status, wanted: &[&str], results: &[_]| match judge(status, wanted, results) {
+            Ok(()) => 0,
+            Err(stop) => stop.exit_code(),
+        };
+        let passed = of(&USUAL, Outcome::Passed(1));
+        assert_eq!(judged(ended(0), &USUAL, &passed), 0);
+        assert_eq!(judged(ended(0), &USUAL, &passed[1..]), 1);
+        assert_eq!(judged(ended(0), &USUAL, &[]), 1);
+        // A panic, a signal, a wrong option, a "no" that nobody explains.
+        for status in [ended(101), ExitStatus::from_raw(9), ended(2), ended(1)] {
+            assert_eq!(judged(status, &USUAL, &passed), 1, "{status}");
+            assert_eq!(judged(status, &USUAL, &[]), 1, "{status}");
+        }
+        let failed = of(&USUAL[..1], Outcome::Failed("two holders".into()));
+        assert_eq!(judged(ended(1), &USUAL, &failed), 0);
+        assert_eq!(judged(ended(3), &USUAL, &failed), 3);
+        let each = of(
+            &["vip/noble/x", "drbd/noble/x", "clvm/noble/x", "clc/noble/x"],
+            Outcome::Passed(1),
+        );
+        assert_eq!(judged(ended(0), &ALL, &each), 0);
+        assert_eq!(judged(ended(0), &ALL, &each[..3]), 1);
     }
 }
