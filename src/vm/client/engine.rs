@@ -129,7 +129,7 @@ impl Engine {
         let (mac, address) = arp.from;
         if arp.operation == ArpOperation::Reply && arp.to.0 != self.net.identity.mac {
             for watch in &mut self.watches {
-                watch.heard(&arp, now);
+                watch.heard(&arp, self.net.identity.mac, now);
             }
         }
         let known = self.watches.iter().any(|watch| watch.target == address)

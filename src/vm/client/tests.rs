@@ -282,6 +282,27 @@ fn two_holders_are_seen() {
 }
 
 #[test]
+fn a_gratuitous_reply_is_no_answer() {
+    let mut world = World::new();
+    world.hosts[0].up = true;
+    let arp = world.watch(Question::Arp);
+    world.run(ms(60));
+    // The announcer's own address for a target, which ends like that of round 2.
+    for target in [VIP, Ipv4Addr::UNSPECIFIED] {
+        let reply = Arp {
+            operation: ArpOperation::Reply,
+            from: (BETA, VIP),
+            to: (BETA, target),
+        };
+        world.engine.receive(reply.frame([0xff; 6]), world.now);
+    }
+    world.run(ms(1500));
+    let probes = world.engine.watches[arp].probes();
+    assert_eq!(probes[2].outcome, Outcome::Held(vec![ALPHA]));
+    assert!(splits(&probes).is_empty());
+}
+
+#[test]
 fn a_server_that_drops_loses_nothing_acknowledged() {
     let mut world = World::new();
     world.hosts[0].up = true;

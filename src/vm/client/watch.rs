@@ -94,13 +94,15 @@ impl Watch {
         self.next.into_iter().chain(expiry).min()
     }
 
-    /// An ARP reply to a round's own address.
-    pub fn heard(&mut self, arp: &Arp, now: Duration) {
-        if self.question != Question::Arp || arp.from.1 != self.target {
+    /// An ARP reply, which counts where it is to a round's own address; `mac`
+    /// is the client's.
+    pub fn heard(&mut self, arp: &Arp, mac: Mac, now: Duration) {
+        // A gratuitous reply has the announcer's own address or nobody's for a target.
+        if self.question != Question::Arp || arp.from.1 != self.target || arp.is_announcement() {
             return;
         }
-        let ident = self.ident as u8;
-        let of_round = |open: &&mut Open| arp.to.0[4..] == [ident, open.round as u8];
+        let ident = self.ident;
+        let of_round = |open: &&mut Open| arp.to.0 == own(mac, ident, open.round);
         if let Some(open) = self.open.iter_mut().rev().find(of_round) {
             open.holders.push(arp.from.0);
             open.answered.get_or_insert(now);
@@ -180,17 +182,9 @@ impl Watch {
     /// table) from an address of its round's own, so that each reply is
     /// counted in the round that it answers.
     fn who_has(&self, mac: Mac) -> Vec<u8> {
-        let own = [
-            0x06,
-            mac[3],
-            mac[4],
-            mac[5],
-            self.ident as u8,
-            self.round as u8,
-        ];
         let arp = Arp {
             operation: ArpOperation::Request,
-            from: (own, Ipv4Addr::UNSPECIFIED),
+            from: (own(mac, self.ident, self.round), Ipv4Addr::UNSPECIFIED),
             to: ([0; 6], self.target),
         };
         arp.frame([0xff; 6])
@@ -237,6 +231,11 @@ impl Watch {
             }
         }
     }
+}
+
+/// The address that a round asks from.
+fn own(mac: Mac, ident: u16, round: u16) -> Mac {
+    [0x06, mac[3], mac[4], mac[5], ident as u8, round as u8]
 }
 
 fn connected(socket: &tcp::Socket) -> Option<Outcome> {
