@@ -21,7 +21,7 @@ use crate::trial::run::{self, Course};
 use crate::trial::scenario::{ANY, Profile, load_all, load_profiles};
 use crate::trial::schedule::schedule;
 use crate::trial::select::{self, Chosen, Wanted};
-use crate::trial::world::{Heard, Lab, Sources, Stage, has_packages};
+use crate::trial::world::{Heard, Lab, Sources, Stage, has_packages, readable};
 use crate::vm::locked;
 
 /// Install roles in virtual machines, break the clusters, and measure.
@@ -143,7 +143,15 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
         true => earlier(&args.report)?,
         false => None,
     };
-    let lab = Lab::new(sources, build::context(recipes)?)?;
+    let surroundings = build::context(recipes)?;
+    let courses: Vec<Course> = (chosen.iter())
+        .map(|one| {
+            let profile = profiles.get(one.role);
+            Course::new(one.scenario, one.role, one.suite.name, 1, profile)
+        })
+        .collect();
+    readable(recipes, &surroundings, &courses)?;
+    let lab = Lab::new(sources, surroundings)?;
     if args.shell {
         return shell_only(&lab, &chosen, &profiles);
     }

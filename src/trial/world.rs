@@ -29,7 +29,7 @@ for i in $(seq 300); do
 done";
 
 pub use ground::Ground;
-pub use lab::{Heard, Lab, Sources, Stage, Unformed, has_packages};
+pub use lab::{Heard, Lab, Sources, Stage, Unformed, has_packages, readable};
 pub use machines::Machines;
 
 /// Whether a machine runs.

@@ -14,6 +14,7 @@ use super::repository;
 use super::wires::{CARDS, Wires};
 use super::{Trouble, packages};
 use crate::build::{self, Answers, Surroundings};
+use crate::failure::Failure;
 use crate::recipe::model::Recipe;
 use crate::recipe::suite::Suite;
 use crate::render::installer;
@@ -246,21 +247,13 @@ impl Lab {
 
     /// The role's recipe, then those of the others on the cluster.
     fn recipes(&self, course: &Course) -> Result<Vec<Recipe>, Trouble> {
-        let words: Vec<String> = std::iter::once(course.role.to_string())
-            .chain(course.start.also.iter().cloned())
-            .collect();
-        let mut recipes = self.load(&words)?;
+        let mut recipes = self.load(&roles(course))?;
         recipes.sort_by_key(|recipe| recipe.role.name != course.role);
         Ok(recipes)
     }
 
     fn load(&self, words: &[String]) -> Result<Vec<Recipe>, Trouble> {
-        let failed = |failure: crate::failure::Failure| {
-            Trouble::Environment(format!("the recipe cannot be read: {failure:?}"))
-        };
-        let paths = build::find(words, &self.sources.recipes).map_err(failed)?;
-        let loaded = build::load(&paths, &self.surroundings).map_err(failed)?;
-        Ok(loaded.into_iter().map(|one| one.recipe).collect())
+        load(words, &self.sources.recipes, &self.surroundings).map_err(unreadable)
     }
 
     fn spec(
@@ -340,16 +333,11 @@ impl Lab {
         spec: &Spec,
     ) -> Result<Vec<Plan>, Trouble> {
         let start = &course.start;
-        let broken = |why: String| Trouble::Environment(format!("the answers: {why}"));
         let mut plans = Vec::new();
         for (place, recipe) in recipes.iter().enumerate() {
             let role = &recipe.role.name;
-            let file = self
-                .sources
-                .recipes
-                .join("answers")
-                .join(format!("{role}.toml"));
-            let example = build::answers(&file).map_err(|e| broken(format!("{e:?}")))?;
+            let file = answers_file(&self.sources.recipes, role);
+            let example = build::answers(&file).map_err(unreadable)?;
             let members = start.members();
             let mut answers = answers::adapt(&example, role, start, members, &Numbers(spec));
             if place > 0 {
@@ -361,7 +349,7 @@ impl Lab {
             let node = (self.surroundings.node(), &answers.cluster);
             let node = (place == 0).then_some(node);
             let preseed = installer::preseed(recipe, &answers.role, node)
-                .map_err(|e| broken(e.to_string()))?;
+                .map_err(|e| Trouble::Environment(format!("the answers: {e}")))?;
             plans.push(Plan {
                 role: role.clone(),
                 preseed,
@@ -369,6 +357,65 @@ impl Lab {
         }
         Ok(plans)
     }
+}
+
+/// Reads all recipes and answers that the courses need, as nothing can be said
+/// of any trial where one is wrong.
+///
+/// # Errors
+/// What is wrong with them, and where.
+pub fn readable(
+    recipes: &Path,
+    surroundings: &Surroundings,
+    courses: &[Course],
+) -> Result<(), Failure> {
+    let mut words: Vec<String> = courses.iter().flat_map(roles).collect();
+    words.sort();
+    words.dedup();
+    let loaded = load(&words, recipes, surroundings)?;
+    let support = packages::ours(&loaded);
+    if !support.is_empty() {
+        load(&support, recipes, surroundings)?;
+    }
+    for recipe in &loaded {
+        let file = answers_file(recipes, &recipe.role.name);
+        let answers = build::answers(&file)?;
+        build::validate(&file, &answers, recipe, surroundings.node())?;
+    }
+    Ok(())
+}
+
+/// The course's role, and the others on its cluster.
+fn roles(course: &Course) -> Vec<String> {
+    std::iter::once(course.role.to_string())
+        .chain(course.start.also.iter().cloned())
+        .collect()
+}
+
+fn load(
+    words: &[String],
+    recipes: &Path,
+    surroundings: &Surroundings,
+) -> Result<Vec<Recipe>, Failure> {
+    let paths = build::find(words, recipes)?;
+    let loaded = build::load(&paths, surroundings)?;
+    Ok(loaded.into_iter().map(|one| one.recipe).collect())
+}
+
+fn answers_file(recipes: &Path, role: &str) -> PathBuf {
+    recipes.join("answers").join(format!("{role}.toml"))
+}
+
+/// What [`readable`] has read is not what it was.
+fn unreadable(failure: Failure) -> Trouble {
+    let why = match failure {
+        Failure::Recipes(files) => {
+            let files: Vec<String> = files.iter().map(ToString::to_string).collect();
+            files.join("\n")
+        }
+        Failure::No(why) | Failure::Usage(why) | Failure::Environment(why) => why,
+    };
+    Trouble::Environment(format!("recipes or answers have changed meanwhile: {why}"))
 }
 
 /// Journal and console of each node, as far as it answers.
@@ -403,4 +450,71 @@ fn stubs(course: &Course) -> Result<Vec<stub::Deb>, Trouble> {
 /// Whether a path has what `hapkg build` makes.
 pub fn has_packages(dist: &Path) -> bool {
     dist.join("apt/dists").is_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::readable;
+    use crate::build;
+    use crate::trial::run::Course;
+    use crate::trial::scenario::{load_all, load_profiles};
+    use crate::trial::select::{Wanted, choose};
+
+    /// What is wrong with the recipes below a directory that every trial of a
+    /// role needs, and the exit status.
+    fn wrong(recipes: &Path, role: &str) -> Option<(String, u8)> {
+        let tests = Path::new("vm-tests");
+        let (scenarios, profiles) = (load_all(tests).unwrap(), load_profiles(tests).unwrap());
+        let roles = [role.to_string()];
+        let wanted = Wanted {
+            roles: if role.is_empty() { &[] } else { &roles },
+            ..Wanted::default()
+        };
+        let chosen = choose(&scenarios, &profiles, &wanted).unwrap();
+        let courses: Vec<Course> = (chosen.iter())
+            .map(|one| {
+                let profile = profiles.get(one.role);
+                Course::new(one.scenario, one.role, one.suite.name, 1, profile)
+            })
+            .collect();
+        let surroundings = build::context(recipes).unwrap();
+        let failure = readable(recipes, &surroundings, &courses).err()?;
+        let code = failure.exit_code();
+        let super::Trouble::Environment(text) = super::unreadable(failure) else {
+            unreachable!();
+        };
+        Some((text, code))
+    }
+
+    #[test]
+    fn a_typo_is_told_by_its_place_and_is_no_fault_of_the_environment() {
+        assert_eq!(wrong(Path::new("recipes"), ""), None);
+        let copy = tempfile::tempdir().unwrap();
+        let recipes = copy.path();
+        fs::create_dir(recipes.join("answers")).unwrap();
+        let put = |name: &str, old: &str, new: &str| {
+            let text = fs::read_to_string(Path::new("recipes").join(name)).unwrap();
+            assert!(text.contains(old), "{name}");
+            fs::write(recipes.join(name), text.replacen(old, new, 1)).unwrap();
+        };
+        put("advanced.toml", "", "");
+        put("answers/advanced.toml", "", "");
+        put("answers/advanced.toml", "[role]", "[role]\nvipp = \"1\"");
+        let (text, code) = wrong(recipes, "advanced").unwrap();
+        assert_eq!(code, 1);
+        assert!(text.contains("answers/advanced.toml"), "{text}");
+        assert!(text.contains("no question vipp"), "{text}");
+        put("answers/advanced.toml", "[role]", "[role");
+        let (text, code) = wrong(recipes, "advanced").unwrap();
+        assert_eq!(code, 1);
+        assert!(text.contains("line"), "{text}");
+        put("advanced.toml", "[role]", "[role]\nsumary = \"x\"");
+        let (text, code) = wrong(recipes, "advanced").unwrap();
+        assert_eq!(code, 1);
+        assert!(text.contains("advanced.toml:"), "{text}");
+        assert!(text.contains("sumary"), "{text}");
+    }
 }
