@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::unistd::syncfs;
 use sha2::{Digest, Sha256};
 
 use super::host::{
@@ -30,6 +31,9 @@ const INCLUDE: [&str; 2] = ["ca-certificates", "apt-utils"];
 /// Never started: a chroot is not a system (policy-rc.d(8)).
 const FINISH: &str = r#"printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
 chmod 0755 "$1/usr/sbin/policy-rc.d""#;
+
+/// Ends the name of a directory that is being made or removed.
+const BROKEN: &str = "partial";
 
 /// A finished chroot that nobody writes into.
 #[derive(Debug, Clone)]
@@ -256,16 +260,25 @@ fn made(
     make: impl FnOnce(&Path) -> Result<(), Error>,
 ) -> Result<PathBuf, Error> {
     enough_room(chroots)?;
-    let partial = chroots.join(format!("{stem}-{now}.partial"));
+    let partial = chroots.join(format!("{stem}-{now}.{BROKEN}"));
     make_dir(&partial)?;
     if let Err(error) = make(&partial) {
         remove_tree(&partial)?;
         return Err(error);
     }
+    // A crash may keep the name and lose the content; it is too many files to
+    // flush each.
+    File::open(&partial)
+        .and_then(|file| Ok(syncfs(file)?))
+        .map_err(|e| Error::Environment(format!("flushing {}: {e}", partial.display())))?;
     let dir = chroots.join(format!("{stem}-{now}"));
-    fs::rename(&partial, &dir)
-        .map_err(|e| Error::Environment(format!("renaming {}: {e}", partial.display())))?;
+    renamed(&partial, &dir)?;
     Ok(dir)
+}
+
+fn renamed(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::rename(from, to)
+        .map_err(|e| Error::Environment(format!("renaming {}: {e}", from.display())))
 }
 
 /// Takes a directory away, unless a run uses it.
@@ -273,10 +286,21 @@ fn discard(path: &Path) -> Result<(), Error> {
     let in_use = path.with_extension("use");
     let lock = lock_file(&in_use)?;
     if lock.try_lock().is_ok() {
-        remove_tree(path)?;
+        remove_tree(&aside(path)?)?;
         let _ = fs::remove_file(in_use);
     }
     Ok(())
+}
+
+/// Gives a directory the name of a broken one, so that what a killed removal
+/// leaves of it does not look whole; where it lies then.
+fn aside(path: &Path) -> Result<PathBuf, Error> {
+    let broken = path.with_extension(BROKEN);
+    if broken != path {
+        remove_tree(&broken)?;
+        renamed(path, &broken)?;
+    }
+    Ok(broken)
 }
 
 /// The directories of a key.
@@ -333,6 +357,7 @@ fn forgotten(chroots: &Path, now: u64) -> Result<Vec<PathBuf>, Error> {
         let name = path.file_name().and_then(|name| name.to_str());
         let made = name
             .and_then(|name| name.rsplit('-').next())
+            .map(|time| time.split('.').next().unwrap_or(time))
             .and_then(|time| time.parse::<u64>().ok());
         let over = made.is_some_and(|made| now.saturating_sub(made) > 2 * BASE_AGE.as_secs());
         if over && path.is_dir() {
@@ -407,7 +432,7 @@ fn seconds(time: SystemTime) -> u64 {
 mod tests {
     use std::fs;
 
-    use super::{forgotten, generations, hash, mirror, versions};
+    use super::{aside, discard, forgotten, generations, hash, mirror, versions};
     use crate::recipe::suite::find;
 
     #[test]
@@ -470,6 +495,24 @@ mod tests {
         assert_eq!(names(&found.broken), ["noble-k-9999900.partial"]);
         let forgotten = forgotten(dir.path(), now).unwrap();
         assert_eq!(names(&forgotten), ["noble-gone-2", "noble-k-1"]);
+    }
+
+    #[test]
+    fn what_a_killed_removal_leaves_is_broken_and_goes_at_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("noble-k-9999000");
+        fs::create_dir_all(path.join("root")).unwrap();
+        let left = aside(&path).unwrap();
+        assert!(left.join("root").exists());
+        let now = 10_000_000;
+        let found = generations(dir.path(), "noble-k", now).unwrap();
+        assert!(found.fresh.is_empty() && found.old.is_empty());
+        assert_eq!(found.broken, [left.clone()]);
+        assert_eq!(aside(&left).unwrap(), left);
+        assert!(forgotten(dir.path(), now).unwrap().is_empty());
+        assert_eq!(forgotten(dir.path(), 2 * now).unwrap(), [left.clone()]);
+        discard(&left).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

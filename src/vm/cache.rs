@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::atomic;
 use crate::chroot::{cache_dir, free_space, lock_file, remove_tree};
 use crate::vm::Error;
 
@@ -243,9 +244,21 @@ fn remove(entry: &Entry, cache: &Path) -> Result<bool, Error> {
             return Ok(false);
         }
     }
-    clear(&entry.dir)?;
+    clear(&aside(entry)?)?;
     let _ = fs::remove_file(mark_name(&entry.dir));
     Ok(true)
+}
+
+/// Gives an entry the name of a half one, so that what a killed removal leaves
+/// of it does not look whole; where it lies then.
+fn aside(entry: &Entry) -> Result<PathBuf, Error> {
+    let half = match entry.kind {
+        Kind::Image => partial(&entry.dir),
+        Kind::Template => atomic::temporary(&entry.dir),
+    };
+    clear(&half)?;
+    fs::rename(&entry.dir, &half).map_err(|e| Error::io("renaming", &entry.dir, &e))?;
+    Ok(half)
 }
 
 fn list_in(cache: &Path) -> Result<Vec<Entry>, Error> {
@@ -367,11 +380,36 @@ pub fn note(dir: &Path) -> Option<serde_json::Value> {
 }
 
 /// Away with a directory; root may own some of an image.
-fn clear(dir: &Path) -> Result<(), Error> {
+pub fn clear(dir: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(dir) {
         Ok(()) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(_) => Ok(remove_tree(dir)?),
     }
+}
+
+/// Every file below `dir` to the disk, before a name says that it is whole:
+/// a crash may keep the name and lose the content.
+pub fn flush(dir: &Path) -> Result<(), Error> {
+    let failed = |e: io::Error| Error::io("flushing", dir, &e);
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        match path.is_dir() {
+            true => flush(&path)?,
+            false => File::open(&path)
+                .and_then(|file| file.sync_all())
+                .map_err(|e| Error::io("flushing", &path, &e))?,
+        }
+    }
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(failed)
+}
+
+/// Whether that is a file with something in it.
+pub fn has_content(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|data| data.is_file() && data.len() > 0)
 }
 
 /// Bytes of a tree on the disk; what vanishes meanwhile has none.
@@ -428,8 +466,8 @@ mod tests {
     use std::time::{Duration, Instant, SystemTime};
 
     use super::{
-        Entry, HALF_AGE, Kind, Limits, directories, half, hold, list_in, lock_file, partial,
-        prune_in, size, turn_name,
+        Entry, HALF_AGE, Kind, Limits, aside, directories, flush, half, has_content, hold, list_in,
+        lock_file, partial, prune_in, size, turn_name,
     };
 
     /// Two images, each with a template, taken 1 to 4 hours ago.
@@ -524,6 +562,38 @@ mod tests {
         prune_in(cache.path(), &nothing, &roomy).unwrap();
         assert!(directories(&Kind::Image.below(cache.path())).unwrap().len() == 1);
         assert!(hold(&template).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_a_killed_removal_leaves_is_no_entry() {
+        let cache = filled();
+        for entry in list_in(cache.path()).unwrap() {
+            let left = aside(&entry).unwrap();
+            assert!(left.join("disk.raw").exists() && !entry.dir.exists());
+            assert!(hold(&entry.dir).unwrap().is_none());
+            half(entry.kind, &entry.kind.below(cache.path())).unwrap();
+            let long_ago = SystemTime::now() - HALF_AGE;
+            if let Ok(dir) = File::open(&left) {
+                dir.set_modified(long_ago).unwrap();
+            }
+            half(entry.kind, &entry.kind.below(cache.path())).unwrap();
+            assert!(!left.exists(), "{}", left.display());
+        }
+        assert!(list_in(cache.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_empty_file_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("below/ram");
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        for (data, there) in [("", false), ("x", true)] {
+            fs::write(&path, data).unwrap();
+            flush(dir.path()).unwrap();
+            assert_eq!(has_content(&path), there);
+        }
+        assert!(!has_content(dir.path()) && !has_content(&path.join("more")));
+        assert!(flush(&dir.path().join("missing")).is_err());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::vm::Error;
 use crate::vm::cache::{self, Kind};
 use crate::vm::machine::{Disk, Format, moved, overlay, whole_copy};
 use crate::vm::owner::Owner;
-use cluster::{Stage, each};
+use cluster::{ROOT, Stage, each};
 
 /// A cluster's frozen state. Its directory never changes.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl Template {
     /// `Environment`: it cannot be read, or QEMU is missing.
     pub fn open(dir: &Path, spec: &Spec) -> Result<Option<Template>, Error> {
         match cache::note(dir) {
-            Some(there) if there == expected(spec)? => held(dir, spec),
+            Some(there) if there == expected(spec)? && whole(dir, spec) => held(dir, spec),
             _ => Ok(None),
         }
     }
@@ -155,10 +155,25 @@ impl Cluster {
             let file = format!("{}.raw", blank.id);
             moved(&self.dir().join(&file), &dir.join(&file))?;
         }
+        cache::flush(dir)?;
         let path = dir.join(cache::NOTE);
         atomic::write(&path, note.to_string().as_bytes(), 0o644)
             .map_err(|e| Error::Environment(e.to_string()))
     }
+}
+
+/// Whether `dir` has all that a fork needs, beside its note.
+fn whole(dir: &Path, spec: &Spec) -> bool {
+    let of_node = |node: &String| {
+        let own = dir.join(node);
+        let disks = spec.disks.iter().map(|blank| blank.id.as_str());
+        let disks = std::iter::once(ROOT).chain(disks);
+        let mut names = disks.map(|id| format!("{id}.qcow2"));
+        let there = |name: &str| cache::has_content(&own.join(name));
+        there("ram") && there("state") && names.all(|name| there(&name))
+    };
+    let shared = |blank: &Blank| cache::has_content(&dir.join(format!("{}.raw", blank.id)));
+    spec.nodes.iter().all(of_node) && spec.shared.iter().all(shared)
 }
 
 /// What a template of `spec` says of itself. An image made anew has other
@@ -177,4 +192,39 @@ fn held(dir: &Path, spec: &Spec) -> Result<Option<Template>, Error> {
         dir: dir.into(),
         _held: mark,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::spec::tests::spec;
+    use super::{Blank, whole};
+
+    #[test]
+    fn a_template_without_a_file_is_none() {
+        let mut spec = spec();
+        let blank = |id: &str| Blank {
+            id: id.into(),
+            size: 1 << 20,
+        };
+        spec.disks = vec![blank("data")];
+        spec.shared = vec![blank("sbd")];
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = vec!["sbd.raw".to_string()];
+        for node in &spec.nodes {
+            fs::create_dir(dir.path().join(node)).unwrap();
+            files.extend(
+                ["ram", "state", "root.qcow2", "data.qcow2"].map(|file| format!("{node}/{file}")),
+            );
+        }
+        for file in &files {
+            assert!(!whole(dir.path(), &spec), "{file}");
+            fs::write(dir.path().join(file), "x").unwrap();
+        }
+        assert!(whole(dir.path(), &spec));
+        // A crash may leave a name without its content.
+        fs::write(dir.path().join(&files[1]), "").unwrap();
+        assert!(!whole(dir.path(), &spec));
+    }
 }

@@ -99,14 +99,15 @@ pub fn build(suite: &Suite, packages: &[&str], progress: &dyn Fn(&str)) -> Resul
     let key = hash(&parts);
     let dir = Kind::Image.dir()?.join(name(suite.name, &key));
     let _turn = cache::turn(&dir)?;
-    if !dir.is_dir() {
+    if !whole(&dir) {
+        cache::clear(&dir)?;
         cache::make_room(progress)?;
         enough_room(&Kind::Image.dir()?)?;
         progress(&format!("making a {} disk", suite.name));
         let partial = cache::partial(&dir);
         remove_tree(&partial)?;
         make_dir(&partial)?;
-        let made = make(&base, &partial, progress);
+        let made = make(&base, &partial, progress).and_then(|()| cache::flush(&partial));
         if let Err(error) = made {
             remove_tree(&partial)?;
             return Err(error);
@@ -123,6 +124,13 @@ pub fn build(suite: &Suite, packages: &[&str], progress: &dyn Fn(&str)) -> Resul
         dir,
         _held: held,
     })
+}
+
+/// Whether `dir` has all that an image needs to boot.
+fn whole(dir: &Path) -> bool {
+    ["disk.raw", "vmlinuz", "packages"]
+        .iter()
+        .all(|name| cache::has_content(&dir.join(name)))
 }
 
 /// The suite's base, the system on it, and the caller's packages on that.
@@ -250,7 +258,22 @@ fn make_dir(path: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FILES, hash};
+    use std::fs;
+
+    use super::{FILES, hash, whole};
+
+    #[test]
+    fn an_image_without_its_kernel_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!whole(&dir.path().join("missing")));
+        for name in ["disk.raw", "packages", "vmlinuz"] {
+            assert!(!whole(dir.path()), "{name}");
+            fs::write(dir.path().join(name), "").unwrap();
+            assert!(!whole(dir.path()), "{name}");
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        assert!(whole(dir.path()));
+    }
 
     #[test]
     fn a_changed_guest_file_gives_another_image() {

@@ -17,6 +17,9 @@ use crate::vm::owner::Owner;
 /// From power-on to the shell's first answer, under KVM.
 const BOOT: Duration = Duration::from_secs(60);
 
+/// The id of the disk that a node boots from.
+pub const ROOT: &str = "root";
+
 /// Between two looks at the machines of guests that are waited for.
 const PATROL: Duration = Duration::from_secs(2);
 
@@ -232,7 +235,7 @@ fn node(
     let dir = stage.dir.join(name);
     fs::create_dir_all(&dir).map_err(|e| Error::io("making", &dir, &e))?;
     let ids = spec.disks.iter().map(|blank| blank.id.as_str());
-    let mut disks: Vec<Disk> = std::iter::once("root")
+    let mut disks: Vec<Disk> = std::iter::once(ROOT)
         .chain(ids)
         .map(|id| Disk::overlay(id, dir.join(format!("{id}.qcow2"))))
         .collect();

@@ -170,7 +170,7 @@ fn within(network: Ipv4Addr, first: u32, number: usize) -> Ipv4Addr {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::net::Ipv4Addr;
 
     use super::{Link, Spec};
@@ -178,7 +178,7 @@ mod tests {
     use crate::vm::image::Image;
     use crate::vm::machine::Watchdog;
 
-    fn spec() -> Spec {
+    pub fn spec() -> Spec {
         Spec {
             image: Image::fake(),
             accelerator: Accelerator {
