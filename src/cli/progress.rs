@@ -51,6 +51,11 @@ impl Progress {
             *told = Instant::now();
         }
     }
+
+    /// Writes a line above it.
+    pub fn print(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
 }
 
 impl Drop for Progress {

@@ -354,6 +354,7 @@ fn trial(
     let heard = Heard {
         steps: &say,
         tools: &|text| progress.say(&format!("[{number}/{total}] {path}: {text}")),
+        lasting: &|text| progress.print(text),
     };
     let ground = match lab.ground(&course, one.suite, heard) {
         Ok(ground) => ground,
@@ -410,6 +411,7 @@ fn shell_only(
     let heard = Heard {
         steps: &say,
         tools: &say,
+        lasting: &|text| progress.print(text),
     };
     let ground = lab.ground(&course, one.suite, heard)?;
     let stage = (lab.stage(&course, &ground, heard)).map_err(|unformed| unformed.trouble)?;

@@ -1,10 +1,12 @@
 //! What executes the guests' code. /dev/kvm may exist and yet run no kernel,
-//! so a kernel is booted once, and the outcome remembered.
+//! so a kernel is booted once, and the outcome remembered: that it boots for
+//! ever, that it does not for a week.
 
 use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::atomic;
@@ -17,6 +19,10 @@ const SETTING: &str = "HAPKG_ACCEL";
 
 /// A kernel says its version within a second under KVM.
 const PROBE: Duration = Duration::from_secs(15);
+
+/// For how long it is believed that no kernel boots: the host may have been
+/// busy, or may be set up better.
+const BELIEF: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How much longer everything may take under emulation.
 const TCG_SCALE: f64 = 5.0;
@@ -98,10 +104,15 @@ pub fn choose(kernel: &Path, owner: &Owner) -> Result<Accelerator, Error> {
     fs::create_dir_all(&remembered).map_err(|e| Error::io("making", &remembered, &e))?;
     let path = remembered.join(machine(&version, kernel));
     let known = fs::read_to_string(&path).unwrap_or_default();
-    if let Some(known) = recalled(&known) {
+    let noted = path.metadata().and_then(|data| data.modified());
+    let age = noted.ok().and_then(|noted| noted.elapsed().ok());
+    if let Some(known) = recalled(&known, age.unwrap_or_default()) {
         return Ok(known);
     }
-    let found = probe(kernel, owner)?;
+    let (found, lasts) = probe(kernel, owner)?;
+    if !lasts {
+        return Ok(found);
+    }
     let word = if found.kind == Kind::Kvm {
         "kvm"
     } else {
@@ -112,11 +123,11 @@ pub fn choose(kernel: &Path, owner: &Owner) -> Result<Accelerator, Error> {
     Ok(found)
 }
 
-fn recalled(text: &str) -> Option<Accelerator> {
+fn recalled(text: &str, age: Duration) -> Option<Accelerator> {
     let (word, reason) = text.trim_end().split_once(' ')?;
     let kind = match word {
         "kvm" => Kind::Kvm,
-        "tcg" => Kind::Tcg,
+        "tcg" if age < BELIEF => Kind::Tcg,
         _ => return None,
     };
     Some(Accelerator::new(kind, reason))
@@ -149,10 +160,29 @@ fn machine(version: &str, kernel: &Path) -> String {
     chroot::hash(&parts)
 }
 
-/// Boots the kernel under KVM, with nothing else, until it says its version.
-fn probe(kernel: &Path, owner: &Owner) -> Result<Accelerator, Error> {
-    let dir = owner.subdir("probe")?;
-    let console = dir.join("console");
+/// What `-cpu host` makes of this machine: a template under KVM goes on only
+/// where the processor is the same.
+pub fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let names = ["vendor_id", "cpu family", "model", "stepping", "flags"];
+    // All processors of a machine are taken for alike.
+    let first = text.split("\n\n").next().unwrap_or_default().lines();
+    let kept = first.filter(|line| {
+        let name = line.split(':').next().unwrap_or_default();
+        names.contains(&name.trim_end())
+    });
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+/// Boots the kernel under KVM, with nothing else, until it says its version;
+/// and whether the outcome is to be remembered.
+fn probe(kernel: &Path, owner: &Owner) -> Result<(Accelerator, bool), Error> {
+    // Several threads may probe at once, each for an image of its own.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let dir = owner.subdir(&format!("probe{number}"))?;
+    let (console, errors) = (dir.join("console"), dir.join("stderr"));
+    let stderr = fs::File::create(&errors).map_err(|e| Error::io("making", &errors, &e))?;
     let mut qemu = owner.spawn(
         Command::new("qemu-system-x86_64")
             .args([
@@ -174,45 +204,94 @@ fn probe(kernel: &Path, owner: &Owner) -> Result<Accelerator, Error> {
             .arg(format!("file:{}", console.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null()),
+            .stderr(stderr),
     )?;
     let start = Instant::now();
-    let booted = loop {
+    let (booted, ended) = loop {
+        // Asked first: one that has ended says no more.
+        let ended = !matches!(qemu.try_wait(), Ok(None));
         let said = fs::read(&console).unwrap_or_default();
-        if String::from_utf8_lossy(&said).contains("Linux version") {
-            break true;
-        }
-        if start.elapsed() > PROBE || !matches!(qemu.try_wait(), Ok(None)) {
-            break false;
+        let booted = String::from_utf8_lossy(&said).contains("Linux version");
+        if booted || ended || start.elapsed() > PROBE {
+            break (booted, ended);
         }
         std::thread::sleep(Duration::from_millis(50));
     };
     let _ = qemu.kill();
     let _ = qemu.wait();
+    let said = fs::read(&errors).unwrap_or_default();
     let _ = fs::remove_dir_all(&dir);
-    Ok(if booted {
-        Accelerator::new(Kind::Kvm, "a kernel boots under it")
-    } else {
-        Accelerator::new(Kind::Tcg, "/dev/kvm exists but boots no kernel")
-    })
+    Ok(judge(booted, ended, &String::from_utf8_lossy(&said)))
+}
+
+/// What a probe tells, and whether that is of KVM: a QEMU that ended for
+/// another reason tells nothing of it.
+fn judge(booted: bool, ended: bool, said: &str) -> (Accelerator, bool) {
+    let tcg = |reason: String| Accelerator::new(Kind::Tcg, reason);
+    if booted {
+        return (Accelerator::new(Kind::Kvm, "a kernel boots under it"), true);
+    }
+    if !ended {
+        return (tcg("/dev/kvm exists but boots no kernel".into()), true);
+    }
+    let of_kvm = (said.lines()).find(|line| line.to_lowercase().contains("kvm"));
+    match of_kvm {
+        Some(line) => (tcg(format!("/dev/kvm exists, but {line}")), true),
+        None => {
+            let last = said.trim_end().lines().last().unwrap_or("it said nothing");
+            (
+                tcg(format!("QEMU ended before it booted under KVM: {last}")),
+                false,
+            )
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Accelerator, Kind, recalled};
+    use std::time::Duration;
+
+    use super::{Accelerator, BELIEF, Kind, judge, processor, recalled};
 
     #[test]
     fn what_was_found_once_is_recalled() {
         let found = Accelerator::new(Kind::Tcg, "/dev/kvm exists but boots no kernel");
-        assert_eq!(
-            recalled("tcg /dev/kvm exists but boots no kernel\n"),
-            Some(found.clone())
-        );
-        assert_eq!(recalled(""), None);
-        assert_eq!(recalled("kv"), None);
+        let (new, text) = (Duration::ZERO, "tcg /dev/kvm exists but boots no kernel\n");
+        assert_eq!(recalled(text, new), Some(found.clone()));
+        assert_eq!(recalled(text, BELIEF), None);
+        assert!(recalled("kvm it boots\n", BELIEF).is_some());
+        assert_eq!(recalled("", new), None);
+        assert_eq!(recalled("kv", new), None);
         assert_eq!(
             found.to_string(),
             "TCG, deadlines times 5 (/dev/kvm exists but boots no kernel)"
         );
+    }
+
+    #[test]
+    fn only_what_tells_of_kvm_is_remembered() {
+        let judged = |booted, ended, said| {
+            let (accelerator, lasts) = judge(booted, ended, said);
+            (accelerator.kind, lasts)
+        };
+        assert_eq!(judged(true, true, ""), (Kind::Kvm, true));
+        assert_eq!(judged(false, false, ""), (Kind::Tcg, true));
+        let refused = "qemu-system-x86_64: failed to initialize kvm: Operation not permitted\n";
+        assert_eq!(judged(false, true, refused), (Kind::Tcg, true));
+        for passing in [
+            "",
+            "qemu-system-x86_64: cannot set up guest memory 'pc.ram': Cannot allocate memory\n",
+        ] {
+            assert_eq!(judged(false, true, passing), (Kind::Tcg, false));
+        }
+        let (accelerator, _) = judge(false, true, refused);
+        assert!(accelerator.reason.contains("Operation not permitted"));
+    }
+
+    #[test]
+    fn a_processor_is_its_model_and_flags_and_no_frequency() {
+        let processor = processor();
+        assert!(processor.contains("flags"), "{processor}");
+        assert!(!processor.contains("MHz"), "{processor}");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::answers::{self, Addresses};
@@ -61,6 +61,8 @@ pub struct Lab {
     images: Memo<(String, Vec<String>), (Image, Accelerator)>,
     templates: Memo<String, Template>,
     count: AtomicUsize,
+    /// Why guests are emulated.
+    told: AtomicBool,
 }
 
 /// A cluster in its start state.
@@ -101,6 +103,8 @@ pub struct Heard<'a> {
     pub steps: &'a dyn Fn(&str),
     /// Every line that apt prints into a new image.
     pub tools: &'a dyn Fn(&str),
+    /// What the user is to know afterwards too.
+    pub lasting: &'a dyn Fn(&str),
 }
 
 /// Seconds of sbd's watchdog on an emulated node; with the default of 5, nodes
@@ -140,6 +144,7 @@ impl Lab {
             images: Memo::default(),
             templates: Memo::default(),
             count: AtomicUsize::new(0),
+            told: AtomicBool::new(false),
         })
     }
 
@@ -154,7 +159,7 @@ impl Lab {
         heard: Heard,
     ) -> Result<Ground, Trouble> {
         let recipes = self.recipes(course)?;
-        let spec = self.spec(course, suite, &recipes, heard.tools)?;
+        let spec = self.spec(course, suite, &recipes, heard)?;
         let wanted: Vec<String> = (recipes.iter())
             .map(|recipe| format!("ubuntu-ha-{}", recipe.role.name))
             .collect();
@@ -261,7 +266,7 @@ impl Lab {
         course: &Course,
         suite: &'static Suite,
         recipes: &[Recipe],
-        tools: &dyn Fn(&str),
+        heard: Heard,
     ) -> Result<Spec, Trouble> {
         let start = &course.start;
         // What our own packages need that come with the role's.
@@ -285,8 +290,12 @@ impl Lab {
         let key = (suite.name.to_string(), wanted.clone());
         let (image, accelerator) = self.images.get::<Trouble>(key, || {
             let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
-            let image = image::build(suite, &names, tools)?;
+            let image = image::build(suite, &names, heard.tools)?;
             let accelerator = accelerator::choose(&image.kernel(), &self.owner)?;
+            let slow = accelerator.kind == accelerator::Kind::Tcg;
+            if slow && !self.told.swap(true, Ordering::Relaxed) {
+                (heard.lasting)(&format!("machines run under {accelerator}"));
+            }
             Ok((image, accelerator))
         })?;
         let link = |number: usize| Link {

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::chroot;
 use crate::vm::Error;
-use crate::vm::accelerator::{self, Accelerator};
+use crate::vm::accelerator::{self, Accelerator, Kind};
 use crate::vm::image::Image;
 use crate::vm::machine::Watchdog;
 
@@ -127,19 +127,22 @@ impl Spec {
         words.join(" ")
     }
 
-    /// A hash over all of it, and QEMU's version: whoever has the same may use
-    /// the same template.
+    /// A hash over all of it, QEMU's version, and the processor where guests
+    /// see it: whoever has the same may use the same template.
     ///
     /// # Errors
     /// `Environment`: QEMU is missing.
     pub fn fingerprint(&self) -> Result<String, Error> {
-        Ok(self.hash(&accelerator::version()?))
+        Ok(self.hash(&accelerator::version()?, &accelerator::processor()))
     }
 
-    fn hash(&self, qemu: &str) -> String {
-        let lines: Vec<String> = (0..self.nodes.len())
+    fn hash(&self, qemu: &str, processor: &str) -> String {
+        let mut lines: Vec<String> = (0..self.nodes.len())
             .map(|node| self.command_line(node))
             .collect();
+        if self.accelerator.kind == Kind::Kvm {
+            lines.push(processor.into());
+        }
         let made_of = format!(
             "{:?}",
             (
@@ -225,12 +228,20 @@ pub(super) mod tests {
     fn another_cluster_has_another_fingerprint() {
         let one = spec();
         let mut other = spec();
-        assert_eq!(one.hash("10.0"), other.hash("10.0"));
-        assert_ne!(one.hash("10.0"), other.hash("10.1"));
+        assert_eq!(one.hash("10.0", "x"), other.hash("10.0", "x"));
+        assert_ne!(one.hash("10.0", "x"), other.hash("10.1", "x"));
         other.memory = 2048;
-        assert_ne!(one.hash("10.0"), other.hash("10.0"));
+        assert_ne!(one.hash("10.0", "x"), other.hash("10.0", "x"));
         other = spec();
         other.nodes[1] = "gamma".into();
-        assert_ne!(one.hash("10.0"), other.hash("10.0"));
+        assert_ne!(one.hash("10.0", "x"), other.hash("10.0", "x"));
+    }
+
+    #[test]
+    fn guests_see_the_processor_under_kvm_only() {
+        let mut one = spec();
+        assert_eq!(one.hash("10.0", "x"), one.hash("10.0", "y"));
+        one.accelerator.kind = Kind::Kvm;
+        assert_ne!(one.hash("10.0", "x"), one.hash("10.0", "y"));
     }
 }
