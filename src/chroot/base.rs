@@ -121,9 +121,15 @@ fn versions(status: &str) -> Vec<&str> {
         .collect()
 }
 
+/// The lists may be days old, and a mirror keeps no .deb that another version
+/// has replaced. Where it does not answer, the script tells.
+fn refreshed(script: &str) -> String {
+    format!("exec 2>&1\napt-get -q update || true\n{script}")
+}
+
 fn run_layer(mounted: &Mounted, script: &str, progress: &dyn Fn(&str)) -> Result<(), Error> {
     let mut command = mounted.command(Network::On);
-    command.args(["sh", "-euc", &format!("exec 2>&1\n{script}")]);
+    command.args(["sh", "-euc", &refreshed(script)]);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -431,8 +437,9 @@ fn seconds(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
-    use super::{aside, discard, forgotten, generations, hash, mirror, versions};
+    use super::{aside, discard, forgotten, generations, hash, mirror, refreshed, versions};
     use crate::recipe::suite::find;
 
     #[test]
@@ -513,6 +520,27 @@ mod tests {
         assert_eq!(forgotten(dir.path(), 2 * now).unwrap(), [left.clone()]);
         discard(&left).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn lists_are_fetched_anew_before_a_layer_and_need_not_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let apt = dir.path().join("apt-get");
+        let fake = format!(
+            "#!/bin/sh\necho \"$@\" >>{}/log\n[ \"$2\" != update ]\n",
+            dir.path().display()
+        );
+        fs::write(&apt, fake).unwrap();
+        fs::set_permissions(&apt, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:/usr/bin:/bin", dir.path().display());
+        let status = std::process::Command::new("sh")
+            .args(["-euc", &refreshed("apt-get install x")])
+            .env("PATH", path)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let log = fs::read_to_string(dir.path().join("log")).unwrap();
+        assert_eq!(log, "-q update\ninstall x\n");
     }
 
     #[test]
