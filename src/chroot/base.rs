@@ -255,6 +255,8 @@ fn cached(
     let in_use = dir.with_extension("use");
     let lock = lock_file(&in_use)?;
     lock.lock_shared().map_err(|e| locking(&in_use, e))?;
+    lock.set_modified(SystemTime::now())
+        .map_err(|e| Error::Environment(format!("marking {}: {e}", in_use.display())))?;
     Ok((dir, std::sync::Arc::new(lock)))
 }
 
@@ -353,7 +355,8 @@ fn generations(chroots: &Path, stem: &str, now: u64) -> Result<Generations, Erro
     Ok(found)
 }
 
-/// Directories of whatever key that nobody made anew when their time was over.
+/// Directories of whatever key that nobody has used for long; one that has
+/// served lately may be all there is where no mirror answers.
 fn forgotten(chroots: &Path, now: u64) -> Result<Vec<PathBuf>, Error> {
     let failed =
         |e: std::io::Error| Error::Environment(format!("reading {}: {e}", chroots.display()));
@@ -365,7 +368,10 @@ fn forgotten(chroots: &Path, now: u64) -> Result<Vec<PathBuf>, Error> {
             .and_then(|name| name.rsplit('-').next())
             .map(|time| time.split('.').next().unwrap_or(time))
             .and_then(|time| time.parse::<u64>().ok());
-        let over = made.is_some_and(|made| now.saturating_sub(made) > 2 * BASE_AGE.as_secs());
+        let used = fs::metadata(path.with_extension("use")).and_then(|data| data.modified());
+        let used = used.map_or(0, seconds);
+        let over =
+            made.is_some_and(|made| now.saturating_sub(made.max(used)) > 2 * BASE_AGE.as_secs());
         if over && path.is_dir() {
             found.push(path);
         }
@@ -438,6 +444,7 @@ fn seconds(time: SystemTime) -> u64 {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::{aside, discard, forgotten, generations, hash, mirror, refreshed, versions};
     use crate::recipe::suite::find;
@@ -479,10 +486,17 @@ mod tests {
             "noble-other-9999999",
             "noble-other-9000000",
             "noble-gone-2",
+            "noble-kept-2",
         ] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
-        fs::write(dir.path().join("noble-k-1.use"), "").unwrap();
+        let used = |name: &str, when: u64| {
+            let mark = fs::File::create(dir.path().join(name)).unwrap();
+            mark.set_modified(UNIX_EPOCH + Duration::from_secs(when))
+                .unwrap();
+        };
+        used("noble-k-1.use", 2);
+        used("noble-kept-2.use", now - 1000);
         let found = generations(dir.path(), "noble-k", now).unwrap();
         let names = |paths: &[std::path::PathBuf]| -> Vec<String> {
             let mut names: Vec<String> = paths
