@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use nix::sys::statvfs::statvfs;
 
@@ -19,6 +20,46 @@ pub fn as_root(program: &str) -> Command {
     let mut command = Command::new("sudo");
     command.arg("--").arg(program);
     command
+}
+
+/// As [`as_root`], for a program outside of the terminal's foreground, where
+/// sudo could never ask for a password: it was asked before, or fails.
+///
+/// # Errors
+/// `Environment`: sudo lets nobody through.
+pub fn as_root_unasked(program: &str) -> Result<Command, Error> {
+    if is_root() {
+        return Ok(Command::new(program));
+    }
+    ask(&|| Command::new("sudo"))?;
+    let mut command = Command::new("sudo");
+    command.args(["-n", "--"]).arg(program);
+    Ok(command)
+}
+
+/// Has sudo ask for a password where it needs one, on our own terminal.
+fn ask(sudo: &dyn Fn() -> Command) -> Result<(), Error> {
+    // Of several threads one asks, and the others find it answered.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let failed = |e: io::Error| started("sudo", &e);
+    let free = sudo()
+        .args(["-n", "--", "true"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if free.map_err(failed)?.success() {
+        return Ok(());
+    }
+    let asked = sudo().arg("-v").status().map_err(failed)?;
+    if asked.success() {
+        return Ok(());
+    }
+    Err(Error::Environment(
+        "sudo lets hapkg run nothing as root; run `sudo -v` on this terminal first, or hapkg as root"
+            .into(),
+    ))
 }
 
 fn is_root() -> bool {
@@ -121,4 +162,43 @@ pub fn remove_tree(path: &Path) -> Result<(), Error> {
         "rm -rf --one-file-system -- \"$1\"",
         &[path],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::ask;
+
+    #[test]
+    fn a_password_is_asked_for_only_where_it_can_be_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        // Ends so where it must not ask, and where it may.
+        let sudo = |unasked: u8, asked: u8| {
+            let _ = fs::remove_file(&log);
+            let script = format!(
+                "printf '%s\\n' \"$1\" >>\"$0\"; case $1 in -n) exit {unasked} ;; *) exit {asked} ;; esac"
+            );
+            let done = ask(&|| {
+                let mut command = Command::new("sh");
+                command.args(["-c", &script]).arg(&log);
+                command
+            });
+            (
+                done.map_err(|e| e.to_string()),
+                fs::read_to_string(&log).unwrap(),
+            )
+        };
+        assert_eq!(sudo(0, 1), (Ok(()), "-n\n".into()));
+        assert_eq!(sudo(1, 0), (Ok(()), "-n\n-v\n".into()));
+        let refused = sudo(1, 1).0.unwrap_err();
+        assert!(refused.contains("run `sudo -v`"), "{refused}");
+        let missing = ask(&|| Command::new(dir.path().join("missing"))).unwrap_err();
+        assert!(
+            missing.to_string().contains("cargo xtask setup"),
+            "{missing}"
+        );
+    }
 }

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::host::{as_root, finish, started};
+use super::host::{as_root, as_root_unasked, finish, started};
 use super::trial::Network;
 use super::{Error, tail};
 
@@ -62,7 +62,7 @@ impl Mounted {
             .iter()
             .map(|layer| layer.display().to_string())
             .collect();
-        let mut holder = as_root("unshare")
+        let mut holder = as_root_unasked("unshare")?
             .args(["--mount", "--propagation", "private"])
             .args(["sh", "-euc", HOLD, "sh", &lower.join(":")])
             .args([dir, root])
