@@ -443,7 +443,6 @@ fn seconds(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::{aside, discard, forgotten, generations, hash, mirror, refreshed, versions};
@@ -528,10 +527,11 @@ mod tests {
         let now = 10_000_000;
         let found = generations(dir.path(), "noble-k", now).unwrap();
         assert!(found.fresh.is_empty() && found.old.is_empty());
-        assert_eq!(found.broken, [left.clone()]);
+        assert_eq!(found.broken, std::slice::from_ref(&left));
         assert_eq!(aside(&left).unwrap(), left);
         assert!(forgotten(dir.path(), now).unwrap().is_empty());
-        assert_eq!(forgotten(dir.path(), 2 * now).unwrap(), [left.clone()]);
+        let later = forgotten(dir.path(), 2 * now).unwrap();
+        assert_eq!(later, std::slice::from_ref(&left));
         discard(&left).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
@@ -539,13 +539,15 @@ mod tests {
     #[test]
     fn lists_are_fetched_anew_before_a_layer_and_need_not_be() {
         let dir = tempfile::tempdir().unwrap();
-        let apt = dir.path().join("apt-get");
-        let fake = format!(
-            "#!/bin/sh\necho \"$@\" >>{}/log\n[ \"$2\" != update ]\n",
-            dir.path().display()
-        );
-        fs::write(&apt, fake).unwrap();
-        fs::set_permissions(&apt, fs::Permissions::from_mode(0o755)).unwrap();
+        let place = dir.path().display();
+        let fake = format!("#!/bin/sh\necho \"$@\" >>{place}/log\n[ \"$2\" != update ]\n");
+        // Written by another process: one that is forked meanwhile would have
+        // it open still, and it could not be run.
+        let put = format!("printf %s \"$1\" >{place}/apt-get; chmod 755 {place}/apt-get");
+        let written = std::process::Command::new("sh")
+            .args(["-euc", &put, "sh", &fake])
+            .status();
+        assert!(written.unwrap().success());
         let path = format!("{}:/usr/bin:/bin", dir.path().display());
         let status = std::process::Command::new("sh")
             .args(["-euc", &refreshed("apt-get install x")])
