@@ -119,7 +119,6 @@ fn spec(suite: &str, owner: &Owner) -> Result<Spec, Box<dyn std::error::Error>> 
             size: 16 << 20,
         }],
         bmcs: true,
-        append: String::new(),
     })
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,20 +28,10 @@ struct Inner {
 }
 
 impl Qmp {
-    /// Connects to a socket that QEMU listens on.
-    ///
-    /// # Errors
-    /// `Environment`: nobody listens, or it is no QEMU.
-    pub fn connect(socket: &Path) -> Result<Qmp, Error> {
-        let stream =
-            UnixStream::connect(socket).map_err(|e| Error::io("connecting to", socket, &e))?;
-        Self::over(stream)
-    }
-
     /// Takes the greeting and negotiates on a connection that QEMU made.
     ///
     /// # Errors
-    /// As [`Qmp::connect`].
+    /// `Environment`: it is no QEMU, or does not answer.
     pub fn over(stream: UnixStream) -> Result<Qmp, Error> {
         let mut inner = Inner {
             stream,

@@ -330,7 +330,6 @@ impl Lab {
                 .collect(),
             shared,
             bmcs: start.fenced_by() == Fencing::Ipmi,
-            append: String::new(),
         })
     }
 

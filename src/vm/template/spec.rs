@@ -61,8 +61,6 @@ pub struct Spec {
     pub shared: Vec<Blank>,
     /// Whether every node has a BMC, and a network card to reach them all.
     pub bmcs: bool,
-    /// More of the kernel's command line.
-    pub append: String,
 }
 
 impl Spec {
@@ -120,9 +118,6 @@ impl Spec {
             for (number, name) in self.nodes.iter().enumerate() {
                 words.push(format!("hapkg.host={name},{}", self.address(number, 0)));
             }
-        }
-        if !self.append.is_empty() {
-            words.push(self.append.clone());
         }
         words.join(" ")
     }
@@ -200,7 +195,6 @@ pub(super) mod tests {
             disks: vec![],
             shared: vec![],
             bmcs: true,
-            append: String::new(),
         }
     }
 
