@@ -34,6 +34,8 @@ const CIB: &str = r#"<cib epoch="7" num_updates="0" admin_epoch="0" validate-wit
 </cib>
 "#;
 
+const ANSWERS: &str = "etc/ubuntu-ha/cluster.toml";
+
 /// One of two members, which serves a virtual address.
 fn member() -> FakeHost {
     let host = FakeHost::new("alpha", &["vip"]);
@@ -250,6 +252,36 @@ fn a_node_leaves_and_the_others_are_told() {
     assert!(told.contains("belongs to no cluster"), "{told}");
 }
 
+/// The next boot starts ubuntu-ha-setup.service: the marker is gone.
+#[test]
+fn a_node_that_left_does_not_come_back_by_itself() {
+    for answered in ["", "setup = \"form\" # preseeded\n", "setup = \"later\"\n"] {
+        let host = member();
+        let answers = host.read(ANSWERS);
+        host.answers(&format!("{answers}{answered}"), &[]);
+        host.run(&["leave"]).expect(0);
+        is_out(&host);
+        let left = host.read(ANSWERS);
+        assert!(left.starts_with(&answers), "{left}");
+        assert_eq!(left.matches("setup = \"later\"").count(), 1, "{left}");
+        host.forget_calls();
+        let ran = host.run(&["setup"]).expect(0);
+        assert_eq!((ran.stderr, host.calls()), (String::new(), vec![]));
+        is_out(&host);
+    }
+}
+
+#[test]
+fn answers_that_are_no_toml_are_found_before_a_node_leaves() {
+    let host = member();
+    host.answers("setup = form\n", &[]);
+    let told = host.run(&["leave"]).expect(1).stderr;
+    assert!(told.contains("cluster.toml:1"), "{told}");
+    assert!(host.is_active("pacemaker"));
+    assert!(!host.exists("run/fake/cluster/standby/alpha"));
+    assert!(!host.exists("var/lib/ubuntu-ha/journal"));
+}
+
 #[test]
 fn a_node_does_not_leave_with_services_that_nobody_else_can_run() {
     let host = member();
@@ -278,8 +310,15 @@ fn a_node_s_leave_that_was_killed_at_any_point_is_finished() {
     assert!(names.lines().count() >= 8, "{names}");
     for point in names.lines() {
         let host = member();
+        host.answers(&(host.read(ANSWERS) + "setup = \"form\"\n"), &[]);
         assert_eq!(host.run_until(point, &["leave"]).code, None, "{point}");
+        let comes_back = host.read(ANSWERS).contains("\"form\"");
+        assert!(
+            host.exists("var/lib/ubuntu-ha/formed") || !comes_back,
+            "{point}"
+        );
         host.run(&["leave"]).expect(0);
+        assert!(!host.read(ANSWERS).contains("\"form\""), "{point}");
         is_out(&host);
         let told = host.calls_of("crm_attribute --type crm_config").join("\n");
         assert!(told.contains("removed alpha"), "{point}: {told}");

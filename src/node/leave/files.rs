@@ -3,11 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::atomic;
 use crate::cluster::MARK;
 use crate::node::host::Host;
 use crate::node::journal::Journal;
-use crate::node::layout::{entries, reading};
-use crate::node::problem::Failure;
+use crate::node::layout::{Layout, Subject, entries, reading};
+use crate::node::problem::{Failure, Problem};
+use crate::node::settings::{self, Change, Settings};
+use crate::recipe::answer::Answer;
 
 /// The command in the journal.
 pub const COMMAND: &str = "leave";
@@ -78,6 +81,14 @@ pub fn restore(host: &Host, journal: &mut Journal) -> Result<(), Failure> {
     for path in below(&cib)? {
         journal.remove(&path)?;
     }
+    // Else ubuntu-ha-setup.service would form or join anew at the next boot: it
+    // starts wherever the marker is gone.
+    if let Some(text) = answered_later(layout)? {
+        let path = layout.answers(&Subject::Cluster);
+        journal.point("answering that the cluster is set up later");
+        journal.keep(&path)?;
+        atomic::replace(&path, text.as_bytes(), 0o644)?;
+    }
     journal.point("forgetting the cluster");
     for name in STATE {
         for path in below(&layout.state().join(name))? {
@@ -85,6 +96,39 @@ pub fn restore(host: &Host, journal: &mut Journal) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The text of cluster.toml with the answer that nothing is formed or joined,
+/// which debconf reads back; `None` where it has it, or where there is no file.
+///
+/// # Errors
+/// [`Failure::Refused`]: it is no TOML.
+pub fn answered_later(layout: &Layout) -> Result<Option<String>, Failure> {
+    const QUESTION: &str = "setup";
+    const LATER: &str = "later";
+    let Some(text) = layout.read_answers(&Subject::Cluster)? else {
+        return Ok(None);
+    };
+    let no_toml = |error: settings::SyntaxError| {
+        let message = format!("{}; this is no TOML", error.message);
+        let problem = Problem::new(&Subject::Cluster, message);
+        let file = layout.answers(&Subject::Cluster);
+        Failure::Refused(vec![problem.in_file(file, Some(error.line))])
+    };
+    let answers = Settings::parse(&text).map_err(no_toml)?;
+    let answer = answers
+        .get(QUESTION)
+        .and_then(|entry| entry.value.as_deref());
+    let questions = layout.load(&Subject::Cluster)?.question;
+    let question = questions.iter().find(|question| question.name == QUESTION);
+    match question {
+        Some(question) if answer != Some(LATER) => {
+            let later = Answer::Choice(LATER.into());
+            let text = settings::edit(&text, &[Change::Set(question, &later)]);
+            text.map(Some).map_err(no_toml)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// A file itself, or those of a directory; none where there is nothing.

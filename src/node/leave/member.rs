@@ -30,6 +30,8 @@ pub fn leave(host: &Host, force_stop: bool) -> Result<(), Failure> {
             "nothing has to be done".into(),
         ));
     }
+    // Before anything is stopped: a file that cannot be edited is found here.
+    files::answered_later(&host.layout)?;
     let mut journal = files::journal(host)?;
     let live = live::read(host)?;
     let mut others = online_others(&live, &me);
@@ -70,7 +72,8 @@ pub fn leave(host: &Host, force_stop: bool) -> Result<(), Failure> {
     let told = journal.is_done(OFF_THE_LIST);
     let next = next(&others, journal.is_done(ONE_LEFT));
     journal.close()?;
-    say("this node has left the cluster; its answers, disks and data are as they were");
+    say("this node has left the cluster; its answers, disks and data are as they were, but for");
+    say("the answer to `setup`, which is `later`: it comes back only when it is told to");
     match (told, others.is_empty()) {
         (false, _) => say(&format!(
             "Next, on one of the remaining nodes: ubuntu-ha leave --node {me}"

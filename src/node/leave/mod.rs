@@ -19,7 +19,8 @@ use super::problem::Failure;
 /// Without, this node leaves: it stands by until another serves what it
 /// served, goes off the list of nodes, stops corosync and pacemaker, and gets
 /// back the corosync.conf that the package brought. The key of the cluster is
-/// deleted. What is on its disks stays. On each of the other members
+/// deleted, and the answer `setup` becomes `later`: it does not come back at its
+/// next boot. What is on its disks stays. On each of the other members
 /// `ubuntu-ha apply` has to be run then.
 ///
 /// With --node, NODE, which is off for good, is taken off the list by this one.
