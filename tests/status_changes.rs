@@ -155,11 +155,40 @@ fn a_command_is_wrapped_and_maintenance_ended_even_when_it_fails() {
 }
 
 #[test]
+fn a_wrapped_command_ends_no_maintenance_of_another() {
+    let host = member();
+    host.run(&["maintain", "on"]).expect(0);
+    for (command, code) in [("/bin/true", 0), ("/bin/false", 1)] {
+        let ran = host.run(&["maintain", "run", "--", command]).expect(code);
+        assert!(ran.stderr.contains("was on before"), "{}", ran.stderr);
+        assert!(host.exists("run/fake/cluster/maintenance"));
+        assert!(host.exists("var/lib/ubuntu-ha/maintain"));
+    }
+}
+
+#[test]
+fn maintenance_that_does_not_hold_is_ended_and_nothing_run() {
+    let host = member();
+    let address = "crm_resource.--resource.vip-ip.--get-parameter.ip";
+    host.answer(address, 0, "192.0.2.99\n");
+    let mark = host.path("ran").display().to_string();
+    let command = ["maintain", "run", "--", "/usr/bin/touch", &mark];
+    let told = host.run(&command).expect(1).stderr;
+    assert!(told.contains("is on no interface"), "{told}");
+    assert!(!host.exists("ran") && !host.exists("run/fake/cluster/maintenance"));
+    // The command `on` leaves it on, and says how it ends.
+    host.run(&["maintain", "on"]).expect(1);
+    assert!(host.exists("run/fake/cluster/maintenance"));
+}
+
+#[test]
 fn one_node_stands_by_and_serves_again() {
     let host = member();
     host.run(&["maintain", "on", "--node", "alpha"]).expect(0);
     let told = host.run(&["status"]).expect(1).stdout;
     assert!(told.contains("alpha stands by, since "), "{told}");
+    let anyway = ["maintain", "off", "--node", "alpha", "--anyway"];
+    host.run(&anyway).expect(2);
     host.run(&["maintain", "off", "--node", "alpha"]).expect(0);
     assert!(!host.exists("run/fake/cluster/standby/alpha"));
     host.run(&["maintain", "on", "--node", "gamma"]).expect(2);

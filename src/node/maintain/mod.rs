@@ -58,7 +58,7 @@ enum Action {
         #[arg(long, value_name = "NODE")]
         node: Option<String>,
         /// Although something that runs would be stopped or moved
-        #[arg(long)]
+        #[arg(long, conflicts_with = "node")]
         anyway: bool,
     },
     /// Say whether it is on; the exit status is 1 if not
@@ -70,7 +70,8 @@ enum Action {
     /// Begin, run a command, end
     ///
     /// The exit status is 1 when the command fails; maintenance is ended then
-    /// too. When this is interrupted, it stays on until `maintain off`.
+    /// too. When this is interrupted, it stays on until `maintain off`. Where it
+    /// was on before, it stays on.
     Run {
         /// Although DLM runs
         #[arg(long)]
@@ -126,9 +127,23 @@ fn wrap(host: &Host, anyway: bool, command: &[String]) -> Result<u8, Failure> {
             "write it behind --".into(),
         ));
     };
-    whole::on(host, anyway)?;
+    let begun = whole::begin(host, anyway)?;
+    if let Some(places) = &begun {
+        if let Err(failure) = whole::confirm(host, places) {
+            if let Err(kept) = whole::off(host, false) {
+                say(&format!("maintenance mode stays on: {}", kept.message()));
+            }
+            return Err(failure);
+        }
+    }
     let ended = Command::new(program).args(args).status();
-    let off = whole::off(host, false);
+    let off = match begun {
+        Some(_) => whole::off(host, false),
+        None => {
+            say("maintenance mode was on before, and stays on");
+            Ok(())
+        }
+    };
     let code = match ended {
         Ok(status) if status.success() => Ok(0),
         Ok(status) => Err(Failure::failed(

@@ -24,10 +24,21 @@ const RETURN: Duration = Duration::from_secs(180);
 /// # Errors
 /// The cluster is not at rest, or DLM runs.
 pub fn on(host: &Host, anyway: bool) -> Result<(), Failure> {
+    match begin(host, anyway)? {
+        Some(places) => confirm(host, &places),
+        None => Ok(()),
+    }
+}
+
+/// Sets the property; what ran where then, or `None` where it was set already.
+///
+/// # Errors
+/// The cluster is not at rest, or DLM runs; it is as it was.
+pub fn begin(host: &Host, anyway: bool) -> Result<Option<Vec<Place>>, Failure> {
     let live = running(host)?;
     if live.maintenance {
         say("maintenance mode is on already");
-        return Ok(());
+        return Ok(None);
     }
     refuse_dlm(&live, anyway)?;
     let rest = at_rest(host, SETTLING)?;
@@ -53,6 +64,14 @@ pub fn on(host: &Host, anyway: bool) -> Result<(), Failure> {
         note::forget(&host.layout, None)?;
         return Err(failure);
     }
+    Ok(Some(places))
+}
+
+/// Waits until what was set is in force, with everything where it was.
+///
+/// # Errors
+/// It is not; the property is set all the same.
+pub fn confirm(host: &Host, places: &[Place]) -> Result<(), Failure> {
     let held = |live: &Live| {
         let active = live.resources.iter().filter(|one| one.is_active());
         live.maintenance && active.filter(|one| one.managed).count() == 0
@@ -64,7 +83,7 @@ pub fn on(host: &Host, anyway: bool) -> Result<(), Failure> {
             "look at `crm_mon -1`; `ubuntu-ha maintain off` takes it back".into(),
         ));
     }
-    let moved = differences(&places, &note::places(&live));
+    let moved = differences(places, &note::places(&live));
     if !moved.is_empty() {
         return Err(Failure::failed(
             format!("maintenance mode is on, but meanwhile {}", moved.join(", ")),
