@@ -66,6 +66,22 @@ fn a_cluster_is_formed_and_formed_again_without_harm() {
 }
 
 #[test]
+fn a_service_that_fails_at_the_first_boot_fails_the_unit() {
+    let host = alpha();
+    host.answers(
+        &cluster_toml(NODES, "setup = \"form\"\n"),
+        &[("secret", "example-shared-secret-0001")],
+    );
+    host.peer("beta", true);
+    host.answer("crm_resource.--wait", 124, "");
+    let ran = host.run(&["setup"]).expect(1);
+    for part in ["pacemaker is still at work", "not everything works"] {
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+    assert!(host.exists("var/lib/ubuntu-ha/formed"));
+}
+
+#[test]
 fn a_host_joins_with_the_answered_token_once() {
     let first = alpha();
     let token = first.run(&["token", "beta"]).expect(0).stdout;
@@ -88,6 +104,24 @@ fn a_host_joins_with_the_answered_token_once() {
     let before = snapshot(&host);
     host.run(&["setup"]).expect(0);
     same(&before, &snapshot(&host), "the second run");
+}
+
+#[test]
+fn a_service_that_fails_after_a_join_fails_the_unit() {
+    let first = alpha();
+    let token = first.run(&["token", "beta"]).expect(0).stdout;
+    let host = joining(token.trim_end());
+    host.share_cluster_with(&first);
+    host.answer("crm_resource.--wait", 124, "");
+    let forming = Background::start(&first, &["apply", "--wait", "60"]);
+    let ran = host.run(&["setup"]).expect(1);
+    forming.end().expect(0);
+    assert!(
+        ran.stderr.contains("pacemaker is still at work"),
+        "{}",
+        ran.stderr
+    );
+    assert!(host.exists("var/lib/ubuntu-ha/formed") && !host.exists(TOKEN));
 }
 
 #[test]

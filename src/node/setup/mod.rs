@@ -33,7 +33,8 @@ enum Wanted {
 }
 
 /// Does what was answered, each step one line on standard error; silent where
-/// that is nothing. May be run again at any time.
+/// that is nothing. May be run again at any time. The exit code is 1 where the
+/// cluster is formed or joined, and something in it does not work.
 ///
 /// # Errors
 /// Those of `apply` and `join`, and a package manager that does not come to
@@ -44,23 +45,26 @@ pub fn run(host: &Host, _args: &Args) -> Result<u8, Failure> {
     }
     dpkg::wait(host)?;
     // It may have been answered anew meanwhile.
-    match wanted(host)? {
-        Wanted::Later => say("the answer has become `later`: nothing is done"),
-        Wanted::Form => form(host)?,
-        Wanted::Join => {
-            if join(host)? {
-                form(host)?;
-            }
+    let works = match wanted(host)? {
+        Wanted::Later => {
+            say("the answer has become `later`: nothing is done");
+            true
         }
-    }
-    Ok(0)
+        Wanted::Form => form(host)?,
+        Wanted::Join => match join(host)? {
+            Some(works) => works,
+            None => form(host)?,
+        },
+    };
+    Ok(u8::from(!works))
 }
 
 fn say(text: &str) {
     eprintln!("ubuntu-ha: {text}");
 }
 
-fn form(host: &Host) -> Result<(), Failure> {
+/// Whether everything works in the cluster that is formed now.
+fn form(host: &Host) -> Result<bool, Failure> {
     say("forming the cluster, as was answered");
     let args = apply::Args {
         wait: Some(FORMING),
@@ -71,17 +75,22 @@ fn form(host: &Host) -> Result<(), Failure> {
     for line in outcome.notes.iter().chain(&outcome.failed) {
         say(line);
     }
-    say("the cluster is formed");
-    Ok(())
+    let works = outcome.failed.is_empty();
+    say(match works {
+        true => "the cluster is formed",
+        false => "the cluster is formed, but not everything works: see `ubuntu-ha status`",
+    });
+    Ok(works)
 }
 
-/// Joins with the answered token; true where that has been done before.
-fn join(host: &Host) -> Result<bool, Failure> {
+/// Joins with the answered token: whether everything works then; `None` where
+/// that has been done before.
+fn join(host: &Host) -> Result<Option<bool>, Failure> {
     if let Some(cluster) = token::formed(host)? {
         say(&format!("this host belongs to cluster {cluster} already"));
         secrets::forget(&host.layout, &Subject::Cluster, TOKEN)?;
         answer_form(host)?;
-        return Ok(true);
+        return Ok(None);
     }
     let path = host.layout.secrets(&Subject::Cluster).join(TOKEN);
     let mut data = match fs::read(&path) {
@@ -100,8 +109,9 @@ fn join(host: &Host) -> Result<bool, Failure> {
     say("joining the cluster, as was answered");
     let done = join::join(host, std::str::from_utf8(&data).unwrap_or_default(), None);
     wipe(&mut data);
-    done?.tell(host)?;
-    Ok(false)
+    let joined = done?;
+    joined.tell(host)?;
+    Ok(Some(joined.failed.is_empty()))
 }
 
 fn wanted(host: &Host) -> Result<Wanted, Failure> {
