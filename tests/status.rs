@@ -374,11 +374,26 @@ fn an_admitted_node_is_awaited_and_then_given_up() {
             .filter(|line| !line.contains("fence_event"))
             .collect()
     });
-    let told = status(&host, 0);
+    let told = status(&host, 1);
     assert!(told.contains("beta may join until"), "{told}");
+    // Nothing takes over until then, whatever the reason.
+    assert!(told.contains("without one more"), "{told}");
     host.write("var/lib/ubuntu-ha/admitted/beta.toml", &admission(2));
-    let told = status(&host, 0);
+    let told = status(&host, 1);
     assert!(told.contains("ubuntu-ha token --revoke beta"), "{told}");
+}
+
+#[test]
+fn a_quorum_device_that_corosync_does_not_know_of_is_told() {
+    let host = member("noble/healthy");
+    let conf = host.read("etc/corosync/corosync.conf");
+    let device = "quorum {\n    device {\n        model: net\n    }\n";
+    host.write(
+        "etc/corosync/corosync.conf",
+        &conf.replace("quorum {\n", device),
+    );
+    let told = status(&host, 1);
+    assert!(told.contains("the quorum device does not vote"), "{told}");
 }
 
 #[test]

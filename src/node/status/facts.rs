@@ -28,6 +28,8 @@ pub struct Facts {
     pub formed: Option<String>,
     /// corosync.conf was made by this program.
     pub ours: bool,
+    /// corosync.conf names a quorum device.
+    pub qdevice: bool,
     pub live: Live,
     pub cib: View,
     /// Roles that were taken out of the running cluster on purpose.
@@ -114,6 +116,7 @@ pub fn gather(host: &Host) -> Result<Facts, Failure> {
         files: files(host),
         formed: formed.map(|name| name.trim().to_string()),
         ours: conf.starts_with(MARK),
+        qdevice: conf.contains("device {"),
         notes: maintain::notes(layout),
         interrupted: is_interrupted(host),
         now: token::now(),

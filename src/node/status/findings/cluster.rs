@@ -1,7 +1,7 @@
 //! Daemons, quorum, nodes, links.
 
 use super::Finding;
-use crate::node::live::{Live, LiveNode};
+use crate::node::live::{Live, LiveNode, Quorum};
 use crate::node::status::facts::Facts;
 use crate::node::status::report::node_state;
 use crate::node::token;
@@ -77,7 +77,9 @@ fn quorum(facts: &Facts) -> Vec<Finding> {
         return vec![Finding::wrong("corosync does not answer").mend("journalctl -b -u corosync")];
     };
     let mut found = Vec::new();
-    if quorum.qdevice == Some(false) {
+    // Corosync tells of a device only once its daemon has been there.
+    let unknown = facts.qdevice && quorum.qdevice.is_none();
+    if unknown || quorum.qdevice == Some(false) {
         found.push(
             Finding::wrong("the quorum device does not vote")
                 .mend("systemctl status corosync-qdevice")
@@ -85,6 +87,7 @@ fn quorum(facts: &Facts) -> Vec<Finding> {
         );
     }
     if quorum.quorate {
+        found.extend(last_votes(facts, quorum));
         return found;
     }
     let missing = missing(facts);
@@ -118,6 +121,33 @@ fn quorum(facts: &Facts) -> Vec<Finding> {
     }
     found.push(finding.mend("corosync-cmapctl -s quorum.cancel_wait_for_all u8 1"));
     found
+}
+
+/// Votes are missing, and without one more everything stops. That holds too
+/// while a node that was admitted is waited for.
+fn last_votes(facts: &Facts, quorum: &Quorum) -> Option<Finding> {
+    if quorum.total >= quorum.expected || quorum.total > quorum.needed {
+        return None;
+    }
+    let missing = missing(facts);
+    let awaited = |name: &&String| facts.awaited(name).is_some();
+    // Of two nodes the one that is gone has its own line, which says as much.
+    if quorum.needed <= 1 && !missing.iter().any(|name| awaited(&name)) {
+        return None;
+    }
+    let mut finding = Finding::wrong(format!(
+        "{} of {} votes, and {} are needed: without one more, every service stops",
+        quorum.total, quorum.expected, quorum.needed
+    ));
+    for name in &missing {
+        finding = match awaited(&name) {
+            true => finding
+                .mend(format!("ubuntu-ha join   # on {name}, with its token, or:"))
+                .mend(format!("ubuntu-ha token --revoke {name}")),
+            false => finding.mend(format!("systemctl start corosync pacemaker   # on {name}")),
+        };
+    }
+    Some(finding)
 }
 
 fn maintenance(facts: &Facts) -> Option<Finding> {
@@ -269,4 +299,97 @@ fn links(facts: &Facts) -> Vec<Finding> {
         .mend(format!("ping -I {} {there}", link.address))
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::live::LiveNode;
+    use crate::node::token::Admission;
+
+    /// Alpha and beta are there; gamma, where it is configured, is not.
+    fn facts(expected: u32, needed: u32) -> Facts {
+        let node = |(name, id): (&str, u32)| LiveNode {
+            name: name.into(),
+            id,
+            online: id < 3,
+            ..LiveNode::default()
+        };
+        let nodes = [("alpha", 1), ("beta", 2), ("gamma", 3)];
+        let live = Live {
+            corosync: true,
+            quorate: true,
+            quorum: Some(Quorum {
+                quorate: true,
+                expected,
+                total: 2,
+                needed,
+                members: vec![1, 2],
+                ..Quorum::default()
+            }),
+            nodes: nodes[..expected as usize]
+                .iter()
+                .copied()
+                .map(node)
+                .collect(),
+            ..Live::default()
+        };
+        Facts {
+            live,
+            ..Facts::default()
+        }
+    }
+
+    fn told(facts: &Facts) -> Vec<String> {
+        let found = quorum(facts);
+        assert!(found.iter().all(Finding::is_wrong), "{found:?}");
+        let lines = found.into_iter();
+        lines
+            .flat_map(|one| [vec![one.message], one.commands].concat())
+            .collect()
+    }
+
+    #[test]
+    fn a_vote_that_is_missing_is_told_where_the_next_one_decides() {
+        let mut waiting = facts(3, 2);
+        waiting.admissions = vec![Admission {
+            node: "gamma".into(),
+            addresses: "192.0.2.13".into(),
+            token: "01".into(),
+            issued: 1,
+            expires: 9,
+            added: true,
+        }];
+        let last = "2 of 3 votes, and 2 are needed: without one more, every service stops";
+        assert_eq!(
+            told(&waiting),
+            [
+                last,
+                "ubuntu-ha join   # on gamma, with its token, or:",
+                "ubuntu-ha token --revoke gamma"
+            ]
+        );
+        let start = "systemctl start corosync pacemaker   # on gamma";
+        assert_eq!(told(&facts(3, 2)), [last, start]);
+        assert_eq!(told(&facts(2, 2)), Vec::<String>::new());
+        // One of two: the other one has its own line.
+        let mut alone = facts(2, 1);
+        let quorum = alone.live.quorum.as_mut().unwrap();
+        (quorum.total, quorum.members) = (1, vec![1]);
+        assert_eq!(told(&alone), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_quorum_device_without_its_daemon_does_not_vote() {
+        let mut facts = facts(2, 2);
+        facts.qdevice = true;
+        let quorum = facts.live.quorum.as_mut().unwrap();
+        quorum.expected = 3;
+        let lines = told(&facts);
+        assert_eq!(lines[0], "the quorum device does not vote");
+        assert!(lines[3].starts_with("2 of 3 votes"), "{lines:?}");
+        let quorum = facts.live.quorum.as_mut().unwrap();
+        (quorum.qdevice, quorum.total) = (Some(true), 3);
+        assert_eq!(told(&facts), Vec::<String>::new());
+    }
 }
