@@ -259,6 +259,10 @@ fn leftovers_of_moves_and_of_drbd_are_told() {
     });
     let told = status(&host, 1);
     assert!(
+        told.contains("drbd-active is banned from a node by hand"),
+        "{told}"
+    );
+    assert!(
         told.contains("crm_resource --clear -r drbd-active"),
         "{told}"
     );
@@ -266,6 +270,37 @@ fn leftovers_of_moves_and_of_drbd_are_told() {
         told.contains("'<rsc_location id=\"drbd-fence-by-handler-data-drbd-replica\"/>'"),
         "{told}"
     );
+}
+
+#[test]
+fn a_ban_is_wrong_and_a_preference_is_not() {
+    let host = member("noble/healthy");
+    let constraint = |xml: &str| {
+        cib(&host, |cib| {
+            cib.replace("</constraints>", &format!("{xml}</constraints>"))
+        });
+    };
+    constraint(
+        "<rsc_location id=\"cli-prefer-drbd-active\" rsc=\"drbd-active\" node=\"alpha\" \
+         score=\"INFINITY\"/>",
+    );
+    let told = status(&host, 0);
+    assert!(told.contains("drbd-active was moved by hand"), "{told}");
+    // With an end, the score is the rule's, and crm_mon knows whether it is over.
+    constraint(
+        "<rsc_location id=\"cli-ban-drbd-active-on-beta\" rsc=\"drbd-active\">\
+         <rule id=\"cli-ban-drbd-active-on-beta-rule\" score=\"-INFINITY\"/></rsc_location>",
+    );
+    status(&host, 0);
+    monitor(&host, "noble/healthy", |xml| {
+        xml.replace(
+            "</bans>",
+            "<ban id=\"cli-ban-drbd-active-on-beta-rule\" resource=\"drbd-active\" \
+             node=\"beta\" weight=\"-1000000\"/></bans>",
+        )
+    });
+    let told = status(&host, 1);
+    assert!(told.contains("drbd-active is banned from"), "{told}");
 }
 
 #[test]

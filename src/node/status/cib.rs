@@ -17,6 +17,16 @@ const PARAMS: [&str; 8] = [
     "vgname",
 ];
 
+/// A constraint that `crm_resource --move` or `--ban` left.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    pub id: String,
+    pub resource: String,
+    /// It keeps the resource off a node for good. One with an end has a rule,
+    /// and crm_mon tells whether that holds.
+    pub bans: bool,
+}
+
 /// What is of interest in a CIB.
 #[derive(Debug, Clone, Default)]
 pub struct View {
@@ -24,9 +34,7 @@ pub struct View {
     params: BTreeMap<String, BTreeMap<String, String>>,
     /// Cluster properties of all sets; the first one counts.
     pub properties: BTreeMap<String, String>,
-    /// Constraints that `crm_resource --move` and `--ban` left, and their
-    /// resource.
-    pub moved: Vec<(String, String)>,
+    pub moved: Vec<Moved>,
     /// Constraints of DRBD's crm-fence-peer.sh, and the resource they are for.
     pub drbd_fences: Vec<(String, String)>,
     /// A resource that never runs on a node.
@@ -82,7 +90,8 @@ impl View {
     fn location(&mut self, node: Node<'_, '_>, id: String) {
         let resource = node.attribute("rsc").unwrap_or_default().to_string();
         if id.starts_with("cli-") {
-            self.moved.push((id, resource));
+            let bans = node.attribute("score") == Some("-INFINITY");
+            self.moved.push(Moved { id, resource, bans });
         } else if id.starts_with("drbd-fence-by-handler-") {
             self.drbd_fences.push((id, resource));
         } else if let (Some(on), Some("-INFINITY")) =

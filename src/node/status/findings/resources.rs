@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Finding;
-use crate::node::live::LiveResource;
+use crate::node::live::{LiveBan, LiveResource};
 use crate::node::status::facts::Facts;
 
 pub fn of(facts: &Facts) -> Vec<Finding> {
@@ -193,14 +193,23 @@ fn unmanaged(facts: &Facts, id: &str, instances: &[&LiveResource]) -> Option<Fin
 
 /// Constraints that were made by hand and stay until they are cleared.
 fn moved(facts: &Facts) -> Vec<Finding> {
-    let resources: BTreeSet<&str> = (facts.cib.moved.iter())
-        .map(|(_, resource)| resource.as_str())
-        .collect();
-    let findings = resources.into_iter().map(|resource| {
-        Finding::warning(format!(
-            "{resource} was moved or banned by hand, and that still binds it"
-        ))
-        .mend(format!("crm_resource --clear -r {resource}"))
+    let mut resources: BTreeMap<&str, bool> = BTreeMap::new();
+    for moved in &facts.cib.moved {
+        let rule = format!("{}-rule", moved.id);
+        let in_force = |ban: &LiveBan| ban.id == moved.id || ban.id == rule;
+        let bans = moved.bans || facts.live.bans.iter().any(in_force);
+        *resources.entry(&moved.resource).or_default() |= bans;
+    }
+    let findings = resources.into_iter().map(|(resource, bans)| {
+        let finding = match bans {
+            true => Finding::wrong(format!(
+                "{resource} is banned from a node by hand: it is not taken over there"
+            )),
+            false => Finding::warning(format!(
+                "{resource} was moved by hand, and that still binds it"
+            )),
+        };
+        finding.mend(format!("crm_resource --clear -r {resource}"))
     });
     findings.collect()
 }
