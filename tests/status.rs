@@ -304,6 +304,17 @@ fn a_ban_is_wrong_and_a_preference_is_not() {
 }
 
 #[test]
+fn a_third_node_has_no_part_in_the_data() {
+    let mut host = member("noble/healthy");
+    mirror(&host, "version: 8.4.11 (api:1/proto:86-101)\n");
+    let told = status(&host, 1);
+    assert!(told.contains("data is not up on this node"), "{told}");
+    host.name = "gamma".into();
+    let told = host.run(&["status"]).stdout;
+    assert!(!told.contains("data is not up"), "{told}");
+}
+
+#[test]
 fn accepted_split_brain_is_shown_for_ever_and_is_no_failure() {
     let host = FakeHost::new("alpha", &["vip"]);
     let answers = "cluster_name = \"ha-vip\"\n\

@@ -51,8 +51,8 @@ impl Replica {
     }
 }
 
-/// The resources of /etc/drbd.d and their states, sorted by name; one that the
-/// kernel does not have is `Unconfigured`.
+/// The resources of /etc/drbd.d that this host has a part in and their states,
+/// sorted by name; one that the kernel does not have is `Unconfigured`.
 ///
 /// # Errors
 /// A file is there but cannot be read.
@@ -99,18 +99,22 @@ fn unconfigured(name: &str) -> Replica {
 /// Name and minor number of each resource in /etc/drbd.d/*.res.
 fn configured(host: &Host) -> Result<BTreeMap<String, u32>, Failure> {
     let dir = host.layout.path("/etc/drbd.d");
+    let me = host.name()?;
     let mut minors = BTreeMap::new();
     for name in entries(&dir)? {
         if name.ends_with(".res") && !name.starts_with('.') {
             let text = fs::read_to_string(dir.join(&name)).unwrap_or_default();
-            minors.extend(resources(&text));
+            minors.extend(resources(&text, &me));
         }
     }
     Ok(minors)
 }
 
-fn resources(text: &str) -> BTreeMap<String, u32> {
+/// Without those that are `on` other hosts only: of three nodes the third has
+/// the file too.
+fn resources(text: &str, me: &str) -> BTreeMap<String, u32> {
     let mut minors = BTreeMap::new();
+    let mut hosts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut resource = None;
     for line in text
         .lines()
@@ -121,6 +125,10 @@ fn resources(text: &str) -> BTreeMap<String, u32> {
             .map(|word| word.trim_matches(['"', ';', '{']));
         match words.next() {
             Some("resource") => resource = words.next().map(String::from),
+            Some("on") => {
+                let on = hosts.entry(resource.clone().unwrap_or_default());
+                on.or_default().extend(words.map(String::from));
+            }
             Some("device") => {
                 let minor = words.skip_while(|word| *word != "minor").nth(1);
                 if let (Some(name), Some(Ok(minor))) = (&resource, minor.map(str::parse)) {
@@ -130,6 +138,10 @@ fn resources(text: &str) -> BTreeMap<String, u32> {
             _ => {}
         }
     }
+    minors.retain(|name, _| {
+        let on = hosts.get(name);
+        on.is_none_or(|on| on.iter().any(|host| host == me))
+    });
     minors
 }
 
@@ -249,9 +261,11 @@ srcversion: 5A6D1CA51BF0EF8B5D3E0E2
     fn resources_are_found_in_their_files() {
         let text = "# resource no\nresource uec-clc {\n  on alpha {\n    device /dev/drbd2 minor 2;\n  }\n}\n\
                     resource \"b\" { \n device minor 7;\n}\n";
-        let minors = resources(text);
+        let minors = resources(text, "alpha");
         assert_eq!(minors["uec-clc"], 2);
         assert_eq!(minors["b"], 7);
+        let elsewhere = resources(text, "gamma");
+        assert_eq!(elsewhere.into_keys().collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]
