@@ -51,6 +51,7 @@ fn member(sample: &str) -> FakeHost {
         let golden = text(&format!("cluster/drbd/etc/{file}"));
         host.write(&format!("etc/{file}"), &golden);
     }
+    host.write("etc/corosync/authkey", "key");
     mirror(&host, MIRRORED);
     running(&host, sample);
     cib(&host, |cib| cib);
@@ -304,6 +305,56 @@ fn a_ban_is_wrong_and_a_preference_is_not() {
 }
 
 #[test]
+fn a_unit_or_a_key_that_the_next_boot_lacks_is_told() {
+    let host = member("noble/healthy");
+    host.succeed("systemctl", &["disable", "pacemaker"]);
+    host.write("run/fake/units/drbd", "");
+    host.succeed("systemctl", &["enable", "drbd"]);
+    let told = status(&host, 1);
+    for part in [
+        "pacemaker is not started at boot",
+        "drbd is started at boot",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    let host = member("noble/healthy");
+    fs::remove_file(host.path("run/fake/units/pacemaker")).unwrap();
+    let told = status(&host, 1);
+    assert!(
+        told.contains("pacemaker.service is not installed"),
+        "{told}"
+    );
+    let host = member("noble/healthy");
+    fs::remove_file(host.path("etc/corosync/authkey")).unwrap();
+    let told = status(&host, 1);
+    let key = "not what the answers ask for: /etc/corosync/authkey";
+    assert!(told.contains(key), "{told}");
+    host.write("etc/corosync/authkey", "key");
+    host.write("var/lib/ubuntu-ha/master", &"5a".repeat(32));
+    let told = status(&host, 1);
+    assert!(told.contains(key), "{told}");
+}
+
+#[test]
+fn sbd_is_looked_at_with_a_disk_too() {
+    let host = member("noble/healthy");
+    let sbd = "fencing = \"sbd\"\nsbd_device = \"/dev/disk/by-id/virtio-sbd\"\n";
+    let (answers, _) = CLUSTER.split_once("fencing").unwrap();
+    host.answers(&format!("{answers}{sbd}"), &[]);
+    let told = status(&host, 1);
+    assert!(
+        told.contains("sbd does not run on this node: no message"),
+        "{told}"
+    );
+    assert!(told.contains("sbd is not started at boot"), "{told}");
+    host.write("run/fake/active/sbd", "");
+    host.write("run/fake/enabled/sbd", "");
+    let told = status(&host, 1);
+    assert!(!told.contains("sbd does not run"), "{told}");
+    assert!(!told.contains("sbd is not started"), "{told}");
+}
+
+#[test]
 fn a_third_node_has_no_part_in_the_data() {
     let mut host = member("noble/healthy");
     mirror(&host, "version: 8.4.11 (api:1/proto:86-101)\n");
@@ -325,6 +376,7 @@ fn accepted_split_brain_is_shown_for_ever_and_is_no_failure() {
     host.write("var/lib/ubuntu-ha/formed", "ha-vip\n");
     let conf = text("cluster/vip/etc/corosync/corosync.conf");
     host.write("etc/corosync/corosync.conf", &conf);
+    host.write("etc/corosync/authkey", "key");
     running(&host, "noble/healthy");
     monitor(&host, "noble/healthy", |xml| {
         let (head, rest) = xml.split_once("<resources>").unwrap();
@@ -455,8 +507,9 @@ fn status_only_asks() {
     let host = member("noble/failed");
     host.forget_calls();
     status(&host, 1);
-    const QUESTIONS: [&str; 8] = [
+    const QUESTIONS: [&str; 9] = [
         "systemctl is-active",
+        "systemctl is-enabled",
         "corosync-quorumtool -s",
         "corosync-cfgtool -s",
         "crm_mon --output-as=xml -1",

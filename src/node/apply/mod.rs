@@ -31,6 +31,7 @@ use survey::Survey;
 use transaction::{Broken, Options};
 
 pub use lock::Lock;
+pub use survey::{AUTHKEY, unit_changes};
 pub use units::{state as unit_state, systemctl};
 
 /// How long other nodes are waited for, where nothing else is asked for.

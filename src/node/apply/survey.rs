@@ -398,7 +398,12 @@ fn masked(host: &Host, desired: &Desired) -> Result<Option<Problem>, Failure> {
     Ok(Some(problem))
 }
 
-fn unit_changes(
+/// What has to be done with the units. `notes`: what the administrator should
+/// know of them.
+///
+/// # Errors
+/// There is no systemctl, or a unit that the cluster needs is not installed.
+pub fn unit_changes(
     host: &Host,
     desired: &Desired,
     notes: &mut Vec<String>,

@@ -7,7 +7,9 @@ use super::cib::{View, role_of};
 use super::drift;
 use super::replica::{self, Replica};
 use crate::cluster::{Desired, MARK, Member, Storage};
+use crate::node::apply::{AUTHKEY, unit_changes};
 use crate::node::host::Host;
+use crate::node::key;
 use crate::node::layout::{Subject, reading};
 use crate::node::leave;
 use crate::node::live::{self, Live};
@@ -39,7 +41,7 @@ pub struct Facts {
     pub replicas: Vec<Replica>,
     /// Who put this node or the cluster into maintenance.
     pub notes: Vec<maintain::Note>,
-    /// Files that are not what the answers ask for.
+    /// Files and units that are not what the answers ask for.
     pub unapplied: Vec<String>,
     /// What the running CIB has otherwise than the answers ask for.
     pub drift: Vec<String>,
@@ -96,6 +98,18 @@ impl Facts {
         admissions.find(|admission| admission.node == node)
     }
 
+    /// Fencing relies on sbd's watchdog alone.
+    pub fn fences_by_watchdog(&self) -> bool {
+        let properties = &self.cib.properties;
+        properties.contains_key("stonith-watchdog-timeout")
+    }
+
+    /// Fencing relies on sbd, with a disk or without.
+    pub fn needs_sbd(&self) -> bool {
+        let wanted = matches!(&self.files, Files::Valid(desired) if desired.sbd.is_some());
+        wanted || self.fences_by_watchdog()
+    }
+
     /// This host belongs to a cluster of ours.
     pub fn configured(&self) -> bool {
         self.formed.is_some() || self.ours
@@ -143,6 +157,9 @@ pub fn gather(host: &Host) -> Result<Facts, Failure> {
         facts.replicas.retain(|replica| wanted(&replica.resource));
     }
     facts.unapplied = unapplied(host, &facts.files);
+    if let Files::Valid(desired) = &facts.files {
+        facts.unapplied.extend(units(host, desired));
+    }
     let running = match facts.live.connected {
         true => live::cib(host)?,
         false => None,
@@ -152,11 +169,7 @@ pub fn gather(host: &Host) -> Result<Facts, Failure> {
     };
     facts.cib = View::new(&cib);
     facts.left = leave::left::roles(&cib);
-    if facts
-        .cib
-        .properties
-        .contains_key("stonith-watchdog-timeout")
-    {
+    if facts.needs_sbd() {
         facts.sbd = live::is_active(host, "sbd")?;
     }
     if let Files::Valid(desired) = &facts.files {
@@ -203,12 +216,36 @@ fn unapplied(host: &Host, files: &Files) -> Vec<String> {
             |have| have != content,
         )
     };
+    // For root alone; a host without a master is told nothing but that its key
+    // is gone.
+    let key = key::read(&host.layout).ok().flatten();
+    let key = key.map(|master| key::authkey(&master).to_vec());
+    let key_differs = match &key {
+        Some(key) => differs(AUTHKEY, key),
+        None => !host.layout.path(AUTHKEY).exists(),
+    };
     desired
         .files
         .iter()
         .filter(|file| differs(&file.path, &file.content))
         .map(|file| format!("/{}", file.path))
+        .chain(key_differs.then(|| format!("/{AUTHKEY}")))
         .collect()
+}
+
+/// What does not start with the host, or must not. Daemons that do not run have
+/// lines of their own.
+fn units(host: &Host, desired: &Desired) -> Vec<String> {
+    let changes = match unit_changes(host, desired, &mut Vec::new()) {
+        Ok(changes) => changes,
+        Err(failure) => return vec![failure.message()],
+    };
+    let told = changes.into_iter().filter_map(|change| match change.verb {
+        "enable" => Some(format!("{} is not started at boot", change.name)),
+        "disable" => Some(format!("{} is started at boot", change.name)),
+        _ => None,
+    });
+    told.collect()
 }
 
 /// The journal of a transaction that was not finished.

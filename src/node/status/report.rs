@@ -332,11 +332,7 @@ fn fencing(facts: &Facts) -> FencingLine {
             node: device.node.clone(),
         })
         .collect();
-    if facts
-        .cib
-        .properties
-        .contains_key("stonith-watchdog-timeout")
-    {
+    if facts.fences_by_watchdog() {
         devices.push(DeviceLine {
             id: "watchdog".into(),
             agent: "sbd".into(),

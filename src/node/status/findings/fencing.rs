@@ -51,10 +51,7 @@ pub fn of(facts: &Facts) -> Vec<Finding> {
         return found;
     }
     let devices: Vec<&LiveResource> = live.resources.iter().filter(|r| r.is_stonith()).collect();
-    let watchdog = facts
-        .cib
-        .properties
-        .contains_key("stonith-watchdog-timeout");
+    let watchdog = facts.fences_by_watchdog();
     if devices.is_empty() && !watchdog {
         found.push(
             Finding::wrong("no fence device: a lost node is never taken over")
@@ -62,9 +59,13 @@ pub fn of(facts: &Facts) -> Vec<Finding> {
                 .mend("ubuntu-ha apply"),
         );
     }
-    if watchdog && !facts.sbd {
+    if facts.needs_sbd() && !facts.sbd {
+        let what = match watchdog {
+            true => "its watchdog fences nothing",
+            false => "no message on its disk reaches it",
+        };
         found.push(
-            Finding::wrong("sbd does not run on this node: its watchdog fences nothing")
+            Finding::wrong(format!("sbd does not run on this node: {what}"))
                 .mend("systemctl enable sbd")
                 .mend("# It starts with corosync, when this node serves nothing:")
                 .mend("systemctl restart corosync pacemaker"),
