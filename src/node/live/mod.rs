@@ -36,10 +36,6 @@ pub struct Live {
     pub maintenance: bool,
     /// Cluster property `stonith-enabled`.
     pub stonith: bool,
-    /// Cluster property `no-quorum-policy`.
-    pub no_quorum_policy: String,
-    /// Pacemaker's version, such as `2.1.6-6fdc9deea29`.
-    pub version: Option<String>,
     pub nodes: Vec<LiveNode>,
     pub resources: Vec<LiveResource>,
     pub failures: Vec<LiveFailure>,
@@ -63,8 +59,6 @@ pub struct LiveNode {
     /// Corosync has it, its pacemaker has not joined yet.
     pub pending: bool,
     pub shutdown: bool,
-    /// Resource instances on it.
-    pub running: u32,
 }
 
 /// An instance of a resource.
@@ -143,7 +137,6 @@ pub struct LiveBan {
     pub id: String,
     pub resource: String,
     pub node: String,
-    pub promoted_only: bool,
 }
 
 impl Live {

@@ -50,12 +50,10 @@ pub fn parse(text: &str, live: &mut Live) -> Result<(), roxmltree::Error> {
 fn read_summary(summary: Node<'_, '_>, live: &mut Live) {
     if let Some(dc) = child(summary, "current_dc") {
         live.dc = dc.attribute("name").map(String::from);
-        live.version = dc.attribute("version").map(String::from);
     }
     if let Some(options) = child(summary, "cluster_options") {
         live.maintenance = flag(options, "maintenance-mode");
         live.stonith = flag(options, "stonith-enabled");
-        live.no_quorum_policy = text(options, "no-quorum-policy");
     }
 }
 
@@ -70,7 +68,6 @@ fn node(node: Node<'_, '_>) -> LiveNode {
         maintenance: flag(node, "maintenance"),
         pending: flag(node, "pending"),
         shutdown: flag(node, "shutdown"),
-        running: text(node, "resources_running").parse().unwrap_or_default(),
     }
 }
 
@@ -173,7 +170,6 @@ fn ban(node: Node<'_, '_>) -> LiveBan {
         id: text(node, "id"),
         resource: text(node, "resource"),
         node: text(node, "node"),
-        promoted_only: flag(node, "promoted-only") || flag(node, "promoted_only"),
     }
 }
 

@@ -56,15 +56,19 @@ pub struct Facts {
 }
 
 /// What the files below /etc/ubuntu-ha amount to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub enum Files {
     Valid(Box<Desired>),
     /// They have to be changed first.
     Refused(Vec<Problem>),
     /// It cannot be told, and why.
-    #[default]
-    Unread,
     Unreadable(String),
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self::Unreadable(String::new())
+    }
 }
 
 impl Facts {

@@ -39,7 +39,6 @@ pub fn unconfigured(facts: &Facts) -> Vec<Finding> {
         Files::Unreadable(why) => {
             Finding::wrong(format!("no cluster was formed here; {why}")).mend("ubuntu-ha check")
         }
-        Files::Unread => Finding::wrong("no cluster was formed here").mend("ubuntu-ha check"),
     });
     found
 }
@@ -75,7 +74,7 @@ pub fn of(facts: &Facts) -> Vec<Finding> {
             )
             .mend("sudo ubuntu-ha status"),
         ),
-        Files::Unread | Files::Valid(_) => {}
+        Files::Valid(_) => {}
     }
     if !facts.unapplied.is_empty() {
         found.push(
