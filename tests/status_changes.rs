@@ -329,6 +329,20 @@ fn a_node_does_not_leave_with_services_that_nobody_else_can_run() {
 }
 
 #[test]
+fn a_node_that_leaves_without_quorum_says_what_the_others_need() {
+    let host = member();
+    let quorum = host.succeed("corosync-quorumtool", &["-s"]);
+    let none = quorum.replace("Quorate:          Yes", "Quorate:          No");
+    host.answer("corosync-quorumtool", 0, &none);
+    let told = host.run(&["leave"]).expect(1).stderr;
+    assert!(told.contains("no quorum here"), "{told}");
+    let told = host.run(&["leave", "--force-stop"]).expect(0).stderr;
+    is_out(&host);
+    let next = "Next, on one of the remaining nodes: ubuntu-ha leave --node alpha";
+    assert!(told.contains(next), "{told}");
+}
+
+#[test]
 fn a_node_s_leave_that_was_killed_at_any_point_is_finished() {
     let points = member();
     let list = points.path("points");

@@ -36,13 +36,18 @@ pub fn leave(host: &Host, force_stop: bool) -> Result<(), Failure> {
     let live = live::read(host)?;
     let mut others = online_others(&live, &me);
     if live.pacemaker && !journal.is_done(OFF_THE_LIST) {
-        if let Err(failure) = depart(host, &me, force_stop, &mut journal) {
-            // Nothing of this host's files was touched.
-            journal.close()?;
-            return Err(failure);
+        match depart(host, &me, force_stop, &mut journal) {
+            Ok(true) => {
+                journal.note("others", &others.join(" "))?;
+                journal.done(OFF_THE_LIST)?;
+            }
+            Ok(false) => say("there is no quorum, so the other nodes are not told"),
+            Err(failure) => {
+                // Nothing of this host's files was touched.
+                journal.close()?;
+                return Err(failure);
+            }
         }
-        journal.note("others", &others.join(" "))?;
-        journal.done(OFF_THE_LIST)?;
     } else if !journal.is_done(OFF_THE_LIST) {
         say("the cluster does not run here, so the other nodes are not told");
     }
@@ -111,13 +116,13 @@ fn online_others(live: &Live, me: &str) -> Vec<String> {
     others.map(|node| node.name.clone()).collect()
 }
 
-/// Gives the services away, and tells the cluster.
+/// Gives the services away, and tells the cluster; whether it could be told.
 fn depart(
     host: &Host,
     me: &str,
     force_stop: bool,
     journal: &mut crate::node::journal::Journal,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let live = live::read(host)?;
     if live.maintenance {
         return Err(Failure::failed(
@@ -127,8 +132,7 @@ fn depart(
     }
     if !live.connected || !live.quorate || live.dc.is_none() {
         if force_stop {
-            say("there is no quorum, so the other nodes are not told");
-            return Ok(());
+            return Ok(false);
         }
         return Err(Failure::failed(
             "the cluster has no quorum here, so the other nodes cannot be told".into(),
@@ -152,9 +156,10 @@ fn depart(
     }
     if lists.nodes.is_empty() {
         // The last one: there is nobody to tell.
-        return Ok(());
+        return Ok(true);
     }
-    lists.publish(host)
+    lists.publish(host)?;
+    Ok(true)
 }
 
 /// The lists without `node`.
