@@ -167,6 +167,42 @@ fn one_node_at_a_time_and_only_when_all_are_there() {
     same(&before, &snapshot(&first), "a member was away");
 }
 
+/// Beta knows nothing of the token that alpha gave out but for the list.
+#[test]
+fn one_node_at_a_time_whoever_gives_the_tokens_out() {
+    let (first, second) = pair();
+    second.run(&["apply"]).expect(0);
+    first
+        .run(&["token", "gamma", "192.0.2.13", "--wait", "0s"])
+        .expect(1);
+    second.run(&["apply"]).expect(0);
+    let before = snapshot(&second);
+    let ran = second.run(&["token", "delta", "192.0.2.14"]).expect(1);
+    for part in [
+        "gamma is on the list of nodes and has not joined",
+        "ubuntu-ha token --revoke gamma",
+        "ubuntu-ha leave --node gamma",
+    ] {
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+    same(&before, &snapshot(&second), "gamma may join");
+}
+
+#[test]
+fn a_member_that_is_off_is_not_revoked() {
+    let (first, second) = pair();
+    second.run(&["apply"]).expect(0);
+    first.peer("beta", false);
+    let before = snapshot(&first);
+    let ran = first.run(&["token", "--revoke", "beta"]).expect(1);
+    assert!(
+        ran.stderr.contains("ubuntu-ha leave --node beta"),
+        "{}",
+        ran.stderr
+    );
+    same(&before, &snapshot(&first), "beta has joined");
+}
+
 #[test]
 fn a_join_that_nobody_answers_leaves_the_host_as_it_was() {
     let host = beta();

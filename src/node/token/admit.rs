@@ -78,7 +78,7 @@ pub fn admit(host: &Host, wish: &Wish) -> Result<Admitted, Failure> {
     if added {
         let joined = members::joined(cib.unwrap_or_default());
         alone(host, wish, &joined)?;
-        complete(&before, running.as_ref(), &joined)?;
+        complete(&before, wish, running.as_ref(), &joined)?;
     }
     let earlier = ledger::find(&host.layout, &wish.node)?;
     let master = master(host, &loaded)?;
@@ -301,10 +301,11 @@ fn alone(host: &Host, wish: &Wish, joined: &BTreeSet<String>) -> Result<(), Fail
     ))
 }
 
-/// Refuses a longer list while a member is away: it would come back with the
-/// shorter one.
+/// Refuses a longer list while a member is away, or one has yet to join: it
+/// would come with the shorter one. Another node may have given its token out.
 fn complete(
     before: &Lists,
+    wish: &Wish,
     running: Option<&Running>,
     joined: &BTreeSet<String>,
 ) -> Result<(), Failure> {
@@ -316,9 +317,22 @@ fn complete(
             .live
             .node(&node.name)
             .is_some_and(|live| live.online);
-        !online && joined.contains(&node.name)
+        !online
     });
     let Some(absent) = absent else { return Ok(()) };
+    if !joined.contains(&absent.name) {
+        return Err(Failure::failed(
+            format!(
+                "{} is on the list of nodes and has not joined; a token of it does not name {}",
+                absent.name, wish.node
+            ),
+            format!(
+                "wait until it has joined, or take it off the list: `ubuntu-ha token --revoke \
+                 {0}` where its token was given out, or `ubuntu-ha leave --node {0}`",
+                absent.name
+            ),
+        ));
+    }
     Err(Failure::failed(
         format!(
             "{} is not running, and would come back without knowing of the new node",

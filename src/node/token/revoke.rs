@@ -26,11 +26,18 @@ pub fn revoke(host: &Host, node: &str) -> Result<Vec<String>, Failure> {
     };
     let lock = Lock::take(host)?;
     let running = running::read(host)?;
-    let joined = running
+    let online = running
         .as_ref()
         .and_then(|running| running.live.node(node))
         .is_some_and(|node| node.online);
-    if joined {
+    let cib = running.as_ref().map(|running| running.cib.as_str());
+    if !online && members::joined(cib.unwrap_or_default()).contains(node) {
+        return Err(Failure::failed(
+            format!("{node} has joined the cluster, and does not run now"),
+            format!("run `ubuntu-ha leave --node {node}` to take it out, if it is off for good"),
+        ));
+    }
+    if online {
         return Err(Failure::failed(
             format!("{node} has joined the cluster"),
             format!("run `ubuntu-ha leave` on {node} to take it out"),
@@ -38,7 +45,6 @@ pub fn revoke(host: &Host, node: &str) -> Result<Vec<String>, Failure> {
     }
     let mut said = Vec::new();
     if admission.added {
-        let cib = running.as_ref().map(|running| running.cib.as_str());
         let mut lists = members::current(&host.layout, cib)?;
         lists.nodes.retain(|member| member.name != node);
         lists.controllers.retain(|member| member.name != node);
