@@ -182,6 +182,19 @@ fn maintenance_that_does_not_hold_is_ended_and_nothing_run() {
 }
 
 #[test]
+fn maintenance_whose_answer_is_lost_is_taken_back() {
+    let host = member();
+    let script = host.read("usr/sbin/crm_attribute");
+    let lost = script + "\n[ -n \"$delete\" ] || exit 1\n";
+    host.program("crm_attribute", &lost);
+    for command in [&["on"][..], &["run", "--", "/bin/true"]] {
+        host.run(&[&["maintain"], command].concat()).expect(1);
+        assert!(!host.exists("run/fake/cluster/maintenance"));
+        assert!(!host.exists("var/lib/ubuntu-ha/maintain"));
+    }
+}
+
+#[test]
 fn one_node_stands_by_and_serves_again() {
     let host = member();
     host.run(&["maintain", "on", "--node", "alpha"]).expect(0);

@@ -61,6 +61,8 @@ pub fn begin(host: &Host, anyway: bool) -> Result<Option<Vec<Place>>, Failure> {
     )?;
     let args = ["--name", PROPERTY, "--update", "true"];
     if let Err(failure) = host.must("crm_attribute", &args, PATIENCE) {
+        // It may be set all the same, as where the answer came too late.
+        let _ = host.run("crm_attribute", &["--name", PROPERTY, "--delete"], PATIENCE);
         note::forget(&host.layout, None)?;
         return Err(failure);
     }
