@@ -2,7 +2,8 @@
 //! copied, compared, and only then replaced by a link. The original is kept
 //! aside.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -16,8 +17,9 @@ use super::super::layout::entries;
 use super::super::problem::Failure;
 use super::device::mounts;
 use super::item::Filesystem;
+use super::record::Record;
 use super::steps::Steps;
-use super::tree::Tree;
+use super::tree::{self, Tree};
 use crate::atomic;
 use crate::cluster::FilesystemOn;
 
@@ -32,8 +34,9 @@ const EXCHANGE: &str = ".ubuntu-ha-exchange";
 /// What a node has in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holding {
-    /// The directory is the link already.
-    Moved,
+    /// The directory is the link already; the word of what was moved, where
+    /// this program has noted it.
+    Moved(Option<String>),
     Absent,
     /// Directories alone.
     Empty,
@@ -48,7 +51,8 @@ impl Holding {
     /// One word, for the others.
     pub fn word(&self) -> String {
         match self {
-            Self::Moved => "moved".into(),
+            Self::Moved(None) => "moved".into(),
+            Self::Moved(Some(word)) => format!("moved:{word}"),
             Self::Absent => "absent".into(),
             Self::Empty => "empty".into(),
             Self::Data {
@@ -59,12 +63,26 @@ impl Holding {
         }
     }
 
+    fn of(tree: &Tree) -> Self {
+        if tree.is_empty() {
+            return Self::Empty;
+        }
+        Self::Data {
+            fingerprint: tree.fingerprint(),
+            files: tree.count(),
+            bytes: tree.bytes(),
+        }
+    }
+
     pub fn parse(word: &str) -> Option<Self> {
         Some(match word {
-            "moved" => Self::Moved,
+            "moved" => Self::Moved(None),
             "absent" => Self::Absent,
             "empty" => Self::Empty,
             data => {
+                if let Some(word) = data.strip_prefix("moved:") {
+                    return Some(Self::Moved(Some(word.to_owned())));
+                }
                 let mut parts = data.split(':');
                 Self::Data {
                     fingerprint: parts.next()?.to_owned(),
@@ -83,19 +101,56 @@ pub enum Decision {
     Nothing,
     /// The node of this name has the data, or as much as the others.
     CopyFrom(String),
-    /// They are on the filesystem already.
+    /// They are on the filesystem already, and no node has any other.
     Moved,
     /// Why nobody can tell, and what to do.
     Conflict(String),
 }
 
+/// A decision, and the word of the data that it is about: what a node has else
+/// must never be replaced by the link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    pub decision: Decision,
+    pub word: String,
+}
+
+impl Agreed {
+    fn new(decision: Decision, holdings: &[(String, Holding)]) -> Self {
+        let word = match &decision {
+            Decision::CopyFrom(source) => holdings
+                .iter()
+                .find(|(name, _)| name == source)
+                .map(|(_, holding)| holding.word()),
+            Decision::Moved => holdings.iter().find_map(|(_, holding)| match holding {
+                Holding::Moved(word) => word.clone(),
+                _ => None,
+            }),
+            Decision::Nothing => Some(Holding::Absent.word()),
+            Decision::Conflict(_) => None,
+        };
+        Self {
+            decision,
+            word: word.unwrap_or_default(),
+        }
+    }
+}
+
 /// Decides from what each node has; the first of equals copies.
 pub fn decide(directory: &str, holdings: &[(String, Holding)]) -> Decision {
-    if holdings
+    if let Some((linked, _)) = holdings
         .iter()
-        .any(|(_, holding)| *holding == Holding::Moved)
+        .find(|(_, holding)| matches!(holding, Holding::Moved(_)))
     {
-        return Decision::Moved;
+        return match other_than_moved(holdings) {
+            None => Decision::Moved,
+            Some(node) => Decision::Conflict(format!(
+                "{directory} is a link on {linked} already, but what {node} has in it is not what \
+                 was moved. Decide which data the cluster shall have: for those of {node} run on \
+                 {linked}: rm {directory}; for those that were moved run on {node}: mv {directory} \
+                 {directory}.other"
+            )),
+        };
     }
     let full: Vec<(&String, &Holding)> = holdings
         .iter()
@@ -127,38 +182,100 @@ pub fn decide(directory: &str, holdings: &[(String, Holding)]) -> Decision {
     ))
 }
 
-/// What this node has in `directory`.
-///
-/// # Errors
-/// It cannot be read, or is something else.
-pub fn holding(
-    host: &Host,
-    filesystem: &Filesystem<'_>,
-    directory: &str,
-) -> Result<Holding, Failure> {
-    settle(host, filesystem, directory)?;
-    let place = host.layout.path(directory);
-    match fs::symlink_metadata(&place) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Holding::Absent),
-        Err(error) => Err(broken("reading", &place, &error)),
-        Ok(meta) if meta.is_symlink() => Ok(Holding::Moved),
-        Ok(_) => {
-            let tree = read(&place)?;
-            Ok(if tree.is_empty() {
-                Holding::Empty
-            } else {
-                Holding::Data {
-                    fingerprint: tree.fingerprint(),
-                    files: tree.count(),
-                    bytes: tree.bytes(),
-                }
-            })
+/// A node whose data were changed since others were moved, or were never moved.
+fn other_than_moved(holdings: &[(String, Holding)]) -> Option<&String> {
+    let moved = |word: &str| {
+        let mut all = holdings.iter();
+        all.any(|(_, holding)| *holding == Holding::Moved(Some(word.to_owned())))
+    };
+    let mut full = holdings.iter().filter_map(|(name, holding)| match holding {
+        Holding::Data { .. } if !moved(&holding.word()) => Some(name),
+        _ => None,
+    });
+    full.next()
+}
+
+/// What was found in directories, so that large ones are read once in a run.
+#[derive(Debug, Default)]
+pub struct Looks {
+    seen: RefCell<BTreeMap<String, Look>>,
+}
+
+#[derive(Debug, Clone)]
+struct Look {
+    stamp: String,
+    holding: Holding,
+    owners: BTreeSet<(u32, u32)>,
+}
+
+impl Looks {
+    /// What this node has in `directory`, and who owns it; `alive` is called
+    /// while it is read.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn look(
+        &self,
+        host: &Host,
+        filesystem: &Filesystem<'_>,
+        directory: &str,
+        alive: &mut dyn FnMut(),
+    ) -> Result<(Holding, BTreeSet<(u32, u32)>), Failure> {
+        settle(host, filesystem, directory)?;
+        let place = host.layout.path(directory);
+        match fs::symlink_metadata(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok((Holding::Absent, BTreeSet::new()));
+            }
+            Err(error) => return Err(broken("reading", &place, &error)),
+            Ok(meta) if meta.is_symlink() => {
+                let word = noted(host, filesystem, directory)?;
+                return Ok((Holding::Moved(word), BTreeSet::new()));
+            }
+            Ok(_) => {}
         }
+        let stamp =
+            tree::stamp(&place).map_err(|(path, error)| broken("reading", &path, &error))?;
+        if let Some(known) = self.seen.borrow().get(directory) {
+            if Some(&known.stamp) == stamp.as_ref() {
+                return Ok((known.holding.clone(), known.owners.clone()));
+            }
+        }
+        let tree = Tree::read_telling(&place, alive)
+            .map_err(|(path, error)| broken("reading", &path, &error))?;
+        let (holding, owners) = (Holding::of(&tree), tree.owners());
+        if let Some(stamp) = stamp {
+            let look = Look {
+                stamp,
+                holding: holding.clone(),
+                owners: owners.clone(),
+            };
+            self.seen.borrow_mut().insert(directory.to_owned(), look);
+        }
+        Ok((holding, owners))
     }
 }
 
+/// The word that was agreed on for `directory` when it was last moved, or was
+/// about to be; `None` where that is not known.
+///
+/// # Errors
+/// The record cannot be read.
+pub fn noted(
+    host: &Host,
+    filesystem: &Filesystem<'_>,
+    directory: &str,
+) -> Result<Option<String>, Failure> {
+    let record = Record::load(host, &key(filesystem, directory))?;
+    Ok(record.map(|r| r.uuid).filter(|word| !word.is_empty()))
+}
+
 /// Copies `directory` onto the filesystem, which is mounted, compares, and
-/// gives the copy its place. Runs again after any interruption.
+/// gives the copy its place. Runs again after any interruption. Returns the
+/// word of what was copied.
+///
+/// `earlier`: the word of a copy of an earlier run, which nobody has used if it
+/// still is what it was: then it makes room for a new one.
 ///
 /// # Errors
 /// The original stays as it is.
@@ -166,8 +283,9 @@ pub fn copy_in(
     host: &Host,
     filesystem: &Filesystem<'_>,
     directory: &str,
+    earlier: Option<&str>,
     journal: &mut dyn Steps,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let step = format!("storage: {}: copy {directory}", filesystem.key());
     let source = host.layout.path(directory);
     if let Some(user) = user_of(host, &source)? {
@@ -175,22 +293,37 @@ pub fn copy_in(
     }
     let target = host.layout.path(&target_of(filesystem, directory));
     let staged = beside(&target, COPYING);
-    let original = read(&source)?;
     if target.exists() {
-        return match original.difference(&read(&target)?) {
-            None => journal.done(&step),
-            Some(difference) => Err(Failure::failed(
-                format!(
-                    "{} is there already, but is no copy of {directory}: {difference}",
-                    target.display()
-                ),
-                format!(
-                    "decide which one is right; to copy again, mount the filesystem and move {} \
+        let (original, present) = (read(&source)?, read(&target)?);
+        match original.difference(&present) {
+            None => {
+                journal.done(&step)?;
+                return Ok(Holding::of(&original).word());
+            }
+            Some(_) if earlier == Some(&Holding::of(&present).word()) => {
+                let (name, aside) = free_name(host, &target_of(filesystem, directory));
+                fs::rename(&target, &aside).map_err(|error| broken("renaming", &target, &error))?;
+                sync_parent(&aside)?;
+                journal.point(&format!("{step}: earlier one aside"));
+                eprintln!(
+                    "ubuntu-ha: {directory} is copied anew; the copy that was made before is kept \
+                     in {name}"
+                );
+            }
+            Some(difference) => {
+                return Err(Failure::failed(
+                    format!(
+                        "{} is there already, but is no copy of {directory}: {difference}",
+                        target.display()
+                    ),
+                    format!(
+                        "decide which one is right; to copy again, mount the filesystem and move {} \
                      away",
-                    target.display()
-                ),
-            )),
-        };
+                        target.display()
+                    ),
+                ));
+            }
+        }
     }
     if staged.exists() {
         fs::remove_dir_all(&staged).map_err(|error| broken("removing", &staged, &error))?;
@@ -223,7 +356,35 @@ pub fn copy_in(
     fs::rename(&staged, &target).map_err(|error| broken("renaming", &staged, &error))?;
     sync_parent(&target)?;
     journal.point(&step);
-    journal.done(&step)
+    journal.done(&step)?;
+    Ok(Holding::of(&original).word())
+}
+
+/// Finds the data of a link on the filesystem, which is mounted.
+///
+/// # Errors
+/// They are not there.
+pub fn must_be_there(
+    host: &Host,
+    filesystem: &Filesystem<'_>,
+    directory: &str,
+) -> Result<(), Failure> {
+    let target = target_of(filesystem, directory);
+    if host.layout.path(&target).is_dir() {
+        return Ok(());
+    }
+    Err(Failure::failed(
+        format!(
+            "{directory} is a link to {target} already, but the filesystem of {} has no such \
+             directory: the link is of an earlier one",
+            filesystem.mount
+        ),
+        format!(
+            "on each node that has the link run: rm {directory}; to have the data of the earlier \
+             filesystem, put them in {directory} of one node; then run ubuntu-ha apply on all \
+             nodes again"
+        ),
+    ))
 }
 
 /// Puts the link in the place of `directory`, in one step; what was there is
@@ -303,19 +464,25 @@ fn settle(
     if !linked || !original {
         return Ok(None);
     }
-    let today = date(SystemTime::now());
-    let names = std::iter::once(format!("{directory}.before-ubuntu-ha-{today}"))
-        .chain((2..).map(|serial| format!("{directory}.before-ubuntu-ha-{today}-{serial}")));
-    for name in names {
-        let aside = host.layout.path(&name);
-        if fs::symlink_metadata(&aside).is_ok() {
-            continue;
+    let (name, aside) = free_name(host, directory);
+    fs::rename(&exchange, &aside).map_err(|error| broken("renaming", &exchange, &error))?;
+    sync_parent(&aside)?;
+    Ok(Some(name))
+}
+
+/// A name that nothing has yet, for what is kept aside, and its path.
+fn free_name(host: &Host, directory: &str) -> (String, PathBuf) {
+    let name = format!("{directory}.before-ubuntu-ha-{}", date(SystemTime::now()));
+    let mut serial = 1;
+    let mut free = name.clone();
+    loop {
+        let aside = host.layout.path(&free);
+        if fs::symlink_metadata(&aside).is_err() {
+            return (free, aside);
         }
-        fs::rename(&exchange, &aside).map_err(|error| broken("renaming", &exchange, &error))?;
-        sync_parent(&aside)?;
-        return Ok(Some(name));
+        serial += 1;
+        free = format!("{name}-{serial}");
     }
-    Ok(None)
 }
 
 /// What stands in the way of moving the directories of a filesystem, seen
@@ -430,19 +597,6 @@ fn user_of(host: &Host, directory: &Path) -> Result<Option<String>, Failure> {
     Ok(None)
 }
 
-/// All holdings of this node as one value: `moved,absent`.
-pub fn words(host: &Host, filesystems: &[Filesystem<'_>]) -> Result<String, Failure> {
-    let mut words = Vec::new();
-    for (filesystem, directory) in directories(filesystems) {
-        words.push(holding(host, filesystem, directory)?.word());
-    }
-    if words.is_empty() {
-        // An empty value would be none.
-        return Ok("nothing".into());
-    }
-    Ok(words.join(","))
-}
-
 /// The directories of several filesystems, in order.
 pub fn directories<'a, 'b>(
     filesystems: &'a [Filesystem<'b>],
@@ -463,19 +617,27 @@ pub fn decisions(
     filesystems: &[Filesystem<'_>],
     names: &[&str],
     said: &BTreeMap<String, String>,
-) -> Result<Vec<Decision>, Failure> {
+) -> Result<Vec<Agreed>, Failure> {
     let mut decisions = Vec::new();
     let mut conflicts = Vec::new();
     for (index, (_, directory)) in directories(filesystems).enumerate() {
-        let holdings = names.iter().filter_map(|name| {
-            let word = said.get(*name)?.split(',').nth(index)?;
-            Some(((*name).to_owned(), Holding::parse(word)?))
-        });
-        let decision = decide(directory, &holdings.collect::<Vec<_>>());
+        let mut holdings = Vec::new();
+        for name in names {
+            let words = said.get(*name).map(String::as_str);
+            let word = words.and_then(|words| words.split(',').nth(index));
+            match word.and_then(Holding::parse) {
+                Some(holding) => holdings.push(((*name).to_owned(), holding)),
+                None => conflicts.push(format!(
+                    "{name} does not say what it has in {directory}; install the same version of \
+                     ubuntu-ha-node and of the roles on all nodes"
+                )),
+            }
+        }
+        let decision = decide(directory, &holdings);
         if let Decision::Conflict(message) = &decision {
             conflicts.push(message.clone());
         }
-        decisions.push(decision);
+        decisions.push(Agreed::new(decision, &holdings));
     }
     if conflicts.is_empty() {
         return Ok(decisions);
@@ -562,6 +724,7 @@ mod tests {
     #[test]
     fn whose_data_are_taken() {
         use Holding::{Absent, Empty, Moved};
+        let moved = |of: &str| Moved(Some(data(of).word()));
         let from = |name: &str| Decision::CopyFrom(name.into());
         let cases = [
             (Absent, Absent, Decision::Nothing),
@@ -570,8 +733,11 @@ mod tests {
             (data("a"), Absent, from("alpha")),
             (data("a"), data("a"), from("alpha")),
             (Empty, data("b"), from("beta")),
-            (Moved, data("b"), Decision::Moved),
-            (data("a"), Moved, Decision::Moved),
+            (moved("b"), data("b"), Decision::Moved),
+            (data("a"), moved("a"), Decision::Moved),
+            (moved("a"), Moved(None), Decision::Moved),
+            (Moved(None), Empty, Decision::Moved),
+            (Absent, moved("a"), Decision::Moved),
         ];
         for (alpha, beta, wanted) in cases {
             let holdings = [("alpha".to_owned(), alpha), ("beta".to_owned(), beta)];
@@ -589,8 +755,58 @@ mod tests {
     }
 
     #[test]
+    fn a_link_never_overrules_data_that_were_not_moved() {
+        for moved in [Some(data("a").word()), Some(Holding::Empty.word()), None] {
+            let holdings = [
+                ("alpha".to_owned(), data("newer")),
+                ("beta".to_owned(), Holding::Moved(moved)),
+            ];
+            let Decision::Conflict(message) = decide("/d", &holdings) else {
+                panic!("no conflict: {holdings:?}");
+            };
+            assert!(
+                message.contains("those of alpha run on beta: rm /d"),
+                "{message}"
+            );
+            assert!(
+                message.contains("run on alpha: mv /d /d.other"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_not_understood_is_no_empty_directory() {
+        let on = FilesystemOn::Drbd("data".into());
+        let migrate = ["/d".to_owned()];
+        let filesystem = Filesystem {
+            role: "clc",
+            id: "data",
+            on: &on,
+            kind: "ext4",
+            mount: "/mnt",
+            lock_table: None,
+            journals: 0,
+            migrate: &migrate,
+        };
+        for word in ["who-knows", ""] {
+            let said = [("alpha", "absent"), ("beta", word)];
+            let said = said.map(|(name, word)| (name.to_owned(), word.to_owned()));
+            let told = decisions(&[filesystem], &["alpha", "beta"], &said.into()).unwrap_err();
+            assert!(told.message().contains("beta does not say"), "{told:?}");
+        }
+    }
+
+    #[test]
     fn holdings_survive_the_wire() {
-        for holding in [Holding::Moved, Holding::Absent, Holding::Empty, data("ab")] {
+        let moved = Holding::Moved(Some(data("ab").word()));
+        for holding in [
+            Holding::Moved(None),
+            moved,
+            Holding::Absent,
+            Holding::Empty,
+            data("ab"),
+        ] {
             assert_eq!(Holding::parse(&holding.word()), Some(holding));
         }
         assert_eq!(Holding::parse("garbage"), None);

@@ -11,7 +11,7 @@ use super::device::{Device, mounts};
 use super::drbd::{self, LIMIT, Next};
 use super::filesystem::{self, find};
 use super::item::{Drbd, Filesystem};
-use super::migrate::{self, Decision, directories};
+use super::migrate::{self, Agreed, Decision, Holding, Looks, directories};
 use super::peers::{Channel, Waited, is_in_cib, wait_for};
 use super::record::{Record, Stage};
 use super::steps::Steps;
@@ -45,6 +45,15 @@ struct Mirror<'a> {
     sides: Vec<&'a str>,
     /// Names this run: what was said to an earlier one does not count.
     run: String,
+    looks: Looks,
+}
+
+/// What a node has said of its directories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Said {
+    run: String,
+    /// Of each directory: what the node has.
+    holdings: String,
 }
 
 /// Prepares this node's side, together with the other node.
@@ -65,9 +74,6 @@ pub fn prepare(
     let standing = standing
         .map_err(|message| Failure::failed(message, "then run the command again".into()))?;
     let ready = Record::load(host, &drbd.key())?.is_some_and(|r| r.stage == Stage::Ready);
-    if serving && ready && standing == Standing::Ours {
-        return Ok(());
-    }
     let sides = work.desired.members.iter().take(2);
     let mirror = Mirror {
         work,
@@ -78,7 +84,11 @@ pub fn prepare(
         sides: sides.map(|member| member.name.as_str()).collect(),
         device,
         run: this_run(),
+        looks: Looks::default(),
     };
+    if serving && ready && standing == Standing::Ours {
+        return Ok(());
+    }
     drbd::load(host)?;
     mirror.metadata(standing, journal)?;
     if serving {
@@ -109,6 +119,13 @@ impl Mirror<'_> {
         }
         if !present {
             Record::of(&self.device, Stage::Begun).save(host, &key)?;
+            // They are about what was on another disk.
+            for filesystem in self.filesystems {
+                Record::forget(host, &filesystem.key())?;
+            }
+            for (filesystem, directory) in directories(self.filesystems) {
+                Record::forget(host, &migrate::key(filesystem, directory))?;
+            }
             drbd::create_metadata(host, self.drbd.resource)?;
             journal.point(&step);
         }
@@ -131,46 +148,52 @@ impl Mirror<'_> {
 
     fn form(&self, journal: &mut dyn Steps) -> Result<(), Failure> {
         let host = self.work.host;
-        let words = migrate::words(host, self.filesystems)?;
-        self.data.say(&format!("{}|{words}", self.run))?;
+        let peer = self.sides.iter().find(|side| **side != self.work.name);
+        let peer = peer.copied().unwrap_or_default();
+        let before = self.stage_of(peer)?;
+        self.say_holdings()?;
+        let leads = self.sides.first() == Some(&self.work.name.as_str());
         self.stage.say(&format!("{TAKES_PART}|{}", self.run))?;
         if drbd::state(host, self.drbd)?.is_none() {
             self.drbdadm("up")?;
         }
         journal.point(&format!("storage: {}: up", self.drbd.key()));
-        match self.sides.as_slice() {
-            [_] => self.alone(journal),
-            [first, other] if *first == self.work.name => self.first(other, journal),
-            [first, ..] => self.second(first, journal),
-            [] => Ok(()),
-        }
-    }
-
-    /// A cluster of one node: the other side comes later and is copied to.
-    fn alone(&self, journal: &mut dyn Steps) -> Result<(), Failure> {
-        let host = self.work.host;
-        let decisions = self.decisions(&self.data.heard()?)?;
-        let state = drbd::state(host, self.drbd)?;
-        if state.is_some_and(|state| state.disk == "Inconsistent") {
-            self.must_be_fresh()?;
-            let args = ["primary", "--force", self.drbd.resource];
-            host.must("drbdadm", &args, LIMIT)?;
+        if leads {
+            self.first(peer, &before, journal)
         } else {
-            self.drbdadm("primary")?;
+            self.second(peer, journal)
         }
-        self.fill(&decisions, true, journal)?;
-        self.drbdadm("secondary")?;
-        self.link(&decisions, journal)
     }
 
-    fn first(&self, other: &str, journal: &mut dyn Steps) -> Result<(), Failure> {
+    /// Reads what this node has and tells the other.
+    fn say_holdings(&self) -> Result<(), Failure> {
+        let host = self.work.host;
+        let mut holdings = Vec::new();
+        for (filesystem, directory) in directories(self.filesystems) {
+            let (holding, _) = self.looks.look(host, filesystem, directory, &mut || {})?;
+            holdings.push(holding.word());
+        }
+        // An empty value would be none.
+        let holdings = holdings.join(",");
+        self.data.say(&format!("{}|{holdings}", self.run))
+    }
+
+    fn first(
+        &self,
+        other: &str,
+        before: &(String, String),
+        journal: &mut dyn Steps,
+    ) -> Result<(), Failure> {
         let (host, key) = (self.work.host, self.drbd.key());
         let (fresh, said) = wait_for(host, PATIENCE, || {
             let state = self.state()?;
-            let said = self.data.heard()?;
-            let (stage, of) = self.stage_of(other)?;
-            let here = stage == TAKES_PART
-                && said.get(other).and_then(|words| words.split('|').next()) == Some(&of);
+            let said = self.said()?;
+            let now = self.stage_of(other)?;
+            let (stage, of) = &now;
+            let here = stage == TAKES_PART && said.get(other).is_some_and(|said| said.run == *of);
+            if stage == FAILED && now != *before {
+                return Err(given_up(other));
+            }
             Ok(match state.next(self.drbd.resource) {
                 Next::Stuck(message) => return Err(stuck(message)),
                 Next::Wait(_) if stage == DONE && self.is_complete(&said)? => {
@@ -181,7 +204,7 @@ impl Mirror<'_> {
                 next => Waited::Over((next == Next::BothFresh, said)),
             })
         })?;
-        let decisions = self.decisions(&said)?;
+        let agreed = self.agreed(&said)?;
         if fresh {
             self.must_be_fresh()?;
             let step = format!("storage: {key}: skip the initial sync");
@@ -199,10 +222,10 @@ impl Mirror<'_> {
             })?;
             journal.done(&step)?;
         }
-        if !self.is_filled()? || self.is_source(&decisions)? {
+        if !self.is_filled()? || self.has_work(&agreed, true)? {
             self.drbdadm("primary")?;
             journal.point(&format!("storage: {key}: primary"));
-            self.fill(&decisions, true, journal)?;
+            self.fill(&agreed, true, journal)?;
             self.drbdadm("secondary")?;
         }
         journal.point(&format!("storage: {key}: made"));
@@ -226,7 +249,7 @@ impl Mirror<'_> {
                 _ => Waited::For(what),
             })
         })?;
-        self.link(&decisions, journal)?;
+        self.link(&agreed, journal)?;
         self.stage.say(&format!("{FINISHED}|{}", self.run))
     }
 
@@ -245,6 +268,8 @@ impl Mirror<'_> {
                 }
             }
             if stage == FAILED && met {
+                // A conflict is known here as well.
+                self.agreed(&self.said()?)?;
                 return Err(given_up(first));
             }
             met |= stage == TAKES_PART;
@@ -257,10 +282,11 @@ impl Mirror<'_> {
                 _ => Waited::For(what),
             })
         })?;
-        let decisions = self.decisions(&self.data.heard()?)?;
-        if self.is_source(&decisions)? {
+        let said = self.said()?;
+        let agreed = self.agreed(&said)?;
+        if self.has_work(&agreed, false)? {
             self.drbdadm("primary")?;
-            self.fill(&decisions, false, journal)?;
+            self.fill(&agreed, false, journal)?;
             self.drbdadm("secondary")?;
         }
         for filesystem in self.filesystems {
@@ -273,61 +299,125 @@ impl Mirror<'_> {
             };
             record.save(host, &filesystem.key())?;
         }
-        self.link(&decisions, journal)?;
+        self.link(&agreed, journal)?;
         self.stage.say(&format!("{DONE}|{partner}"))?;
         journal.point(&format!("storage: {key}: done"));
         Ok(())
     }
 
-    /// Makes the filesystems and copies what this node has to copy.
-    fn fill(
-        &self,
-        decisions: &[Decision],
-        make: bool,
-        journal: &mut dyn Steps,
-    ) -> Result<(), Failure> {
+    /// Makes the filesystems and what this node has to put on them.
+    fn fill(&self, agreed: &[Agreed], leads: bool, journal: &mut dyn Steps) -> Result<(), Failure> {
         let host = self.work.host;
         let path = self.path();
-        let from_me = Decision::CopyFrom(self.work.name.clone());
         for filesystem in self.filesystems {
-            if make {
+            if leads {
                 filesystem::make(host, filesystem, &path, false, journal)?;
             }
-            let all = directories(self.filesystems).zip(decisions);
-            let mine = all.filter(|((of, _), decision)| {
-                of.key() == filesystem.key() && **decision == from_me
-            });
-            let mine: Vec<&str> = mine.map(|((_, directory), _)| directory).collect();
-            if mine.is_empty() {
+            let mut work = Vec::new();
+            for ((of, directory), agreed) in directories(self.filesystems).zip(agreed) {
+                if of.key() == filesystem.key() && self.is_mine(of, directory, agreed, leads)? {
+                    work.push((directory, agreed));
+                }
+            }
+            if work.is_empty() {
                 continue;
             }
             self.mount(filesystem, &path)?;
-            for directory in mine {
-                migrate::copy_in(host, filesystem, directory, journal)?;
-                let mut record = Record::of(&find(host, &path)?, Stage::Made);
-                record.uuid = migrate::holding(host, filesystem, directory)?.word();
-                record.save(host, &migrate::key(filesystem, directory))?;
+            for (directory, agreed) in work {
+                self.put(filesystem, directory, agreed, journal)?;
+                self.note(filesystem, directory, Stage::Made, &agreed.word)?;
             }
             self.unmount(filesystem)?;
         }
         Ok(())
     }
 
-    /// Puts the links in the place of directories that were copied somewhere.
-    fn link(&self, decisions: &[Decision], journal: &mut dyn Steps) -> Result<(), Failure> {
-        for ((filesystem, directory), decision) in directories(self.filesystems).zip(decisions) {
-            if *decision != Decision::Nothing {
-                self.link_one(filesystem, directory, journal)?;
+    /// Sees to it that the directory is on the filesystem, which is mounted.
+    fn put(
+        &self,
+        filesystem: &Filesystem<'_>,
+        directory: &str,
+        agreed: &Agreed,
+        journal: &mut dyn Steps,
+    ) -> Result<(), Failure> {
+        let host = self.work.host;
+        match &agreed.decision {
+            Decision::Nothing => Ok(()),
+            Decision::Moved => migrate::must_be_there(host, filesystem, directory),
+            Decision::CopyFrom(_) => {
+                let earlier = migrate::noted(host, filesystem, directory)?;
+                let earlier = earlier.as_deref();
+                let word = migrate::copy_in(host, filesystem, directory, earlier, journal)?;
+                if word == agreed.word {
+                    return Ok(());
+                }
+                self.note(filesystem, directory, Stage::Begun, &word)?;
+                Err(changed(directory))
             }
+            Decision::Conflict(message) => Err(stuck(message.clone())),
+        }
+    }
+
+    /// Keeps the word of what is moved, for a later run to compare with.
+    fn note(
+        &self,
+        filesystem: &Filesystem<'_>,
+        directory: &str,
+        stage: Stage,
+        word: &str,
+    ) -> Result<(), Failure> {
+        let record = Record {
+            stage,
+            device: self.path(),
+            size: 0,
+            uuid: word.to_owned(),
+        };
+        record.save(self.work.host, &migrate::key(filesystem, directory))
+    }
+
+    /// Puts the links in the place of the directories, unless a node has got
+    /// something else there than what was agreed on.
+    fn link(&self, agreed: &[Agreed], journal: &mut dyn Steps) -> Result<(), Failure> {
+        let host = self.work.host;
+        for ((filesystem, directory), agreed) in directories(self.filesystems).zip(agreed) {
+            let look = self.looks.look(host, filesystem, directory, &mut || {});
+            let (holding, _) = look?;
+            if agreed.decision == Decision::Nothing && holding == Holding::Absent {
+                continue;
+            }
+            if matches!(holding, Holding::Data { .. }) && holding.word() != agreed.word {
+                return Err(changed(directory));
+            }
+            if migrate::noted(host, filesystem, directory)?.as_deref() != Some(&agreed.word) {
+                self.note(filesystem, directory, Stage::Begun, &agreed.word)?;
+            }
+            self.link_one(filesystem, directory, journal)?;
         }
         Ok(())
     }
 
-    /// The cluster serves already: its data win.
+    /// The cluster serves already: its data win, but not over those that were
+    /// to be moved and were changed since.
     fn link_all(&self, journal: &mut dyn Steps) -> Result<(), Failure> {
+        let host = self.work.host;
         for (filesystem, directory) in directories(self.filesystems) {
-            let holding = migrate::holding(self.work.host, filesystem, directory)?;
-            if holding != migrate::Holding::Absent {
+            if let Some(word) = migrate::noted(host, filesystem, directory)? {
+                let (holding, _) = self.looks.look(host, filesystem, directory, &mut || {})?;
+                if matches!(holding, Holding::Data { .. }) && holding.word() != word {
+                    return Err(Failure::failed(
+                        format!(
+                            "{directory} was changed since it was moved, and the cluster serves \
+                             what was moved"
+                        ),
+                        format!(
+                            "see what of it the cluster lacks; then run: mv {directory} \
+                             {directory}.other; ubuntu-ha apply"
+                        ),
+                    ));
+                }
+            }
+            let place = host.layout.path(directory);
+            if std::fs::symlink_metadata(place).is_ok() {
                 self.link_one(filesystem, directory, journal)?;
             }
         }
@@ -351,12 +441,25 @@ impl Mirror<'_> {
         Ok(())
     }
 
-    fn decisions(&self, said: &BTreeMap<String, String>) -> Result<Vec<Decision>, Failure> {
-        let words = said.iter().map(|(node, words)| {
-            let (_, words) = words.split_once('|').unwrap_or(("", words));
-            (node.clone(), words.to_owned())
-        });
+    fn agreed(&self, said: &BTreeMap<String, Said>) -> Result<Vec<Agreed>, Failure> {
+        let words = said
+            .iter()
+            .map(|(node, said)| (node.clone(), said.holdings.clone()));
         migrate::decisions(self.filesystems, &self.sides, &words.collect())
+    }
+
+    /// What the nodes have said of their directories, by name.
+    fn said(&self) -> Result<BTreeMap<String, Said>, Failure> {
+        let said = self.data.heard()?.into_iter().map(|(node, words)| {
+            let mut parts = words.splitn(2, '|').map(str::to_owned);
+            let mut next = || parts.next().unwrap_or_default();
+            let said = Said {
+                run: next(),
+                holdings: next(),
+            };
+            (node, said)
+        });
+        Ok(said.collect())
     }
 
     /// What a node says last: a stage, and whom it is about.
@@ -368,26 +471,37 @@ impl Mirror<'_> {
     }
 
     /// Whether nothing is left that needs the resource here.
-    fn is_complete(&self, said: &BTreeMap<String, String>) -> Result<bool, Failure> {
-        Ok(self.is_filled()? && !self.is_source(&self.decisions(said)?)?)
+    fn is_complete(&self, said: &BTreeMap<String, Said>) -> Result<bool, Failure> {
+        Ok(self.is_filled()? && !self.has_work(&self.agreed(said)?, true)?)
     }
 
-    /// Whether this node has something left to copy.
-    fn is_source(&self, decisions: &[Decision]) -> Result<bool, Failure> {
-        let host = self.work.host;
-        let from_me = Decision::CopyFrom(self.work.name.clone());
-        for ((filesystem, directory), decision) in directories(self.filesystems).zip(decisions) {
-            if *decision != from_me {
-                continue;
-            }
-            let holding = migrate::holding(host, filesystem, directory)?;
-            let copied = Record::load(host, &migrate::key(filesystem, directory))?;
-            let same = copied.is_some_and(|record| record.uuid == holding.word());
-            if holding != migrate::Holding::Moved && !same {
+    /// Whether this node has something left to put on a filesystem.
+    fn has_work(&self, agreed: &[Agreed], leads: bool) -> Result<bool, Failure> {
+        for ((filesystem, directory), agreed) in directories(self.filesystems).zip(agreed) {
+            if self.is_mine(filesystem, directory, agreed, leads)? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Whether this node has to put the directory on the filesystem, or to look
+    /// for it there, and has not done so.
+    fn is_mine(
+        &self,
+        filesystem: &Filesystem<'_>,
+        directory: &str,
+        agreed: &Agreed,
+        leads: bool,
+    ) -> Result<bool, Failure> {
+        let mine = match &agreed.decision {
+            Decision::CopyFrom(node) => *node == self.work.name,
+            Decision::Nothing => false,
+            _ => leads,
+        };
+        let record = Record::load(self.work.host, &migrate::key(filesystem, directory))?;
+        let done = record.is_some_and(|r| r.stage > Stage::Begun && r.uuid == agreed.word);
+        Ok(mine && !done)
     }
 
     /// Whether all filesystems were made in an earlier run.
@@ -456,6 +570,16 @@ impl Mirror<'_> {
         host.must("mount", &args, LIMIT).map(drop)
     }
 
+    fn is_mounted(&self, filesystem: &Filesystem<'_>) -> Result<bool, Failure> {
+        let host = self.work.host;
+        let Ok(device) = Device::find(host, &self.path()) else {
+            return Ok(false);
+        };
+        let all = mounts(host)?;
+        let mut here = all.iter().filter(|at| at.target == filesystem.mount);
+        Ok(here.any(|mount| mount.is_of(host, &device)))
+    }
+
     fn unmount(&self, filesystem: &Filesystem<'_>) -> Result<(), Failure> {
         let place = self.work.host.layout.path(filesystem.mount);
         self.work
@@ -469,15 +593,8 @@ impl Mirror<'_> {
     fn rest(&self, failed: bool) {
         let host = self.work.host;
         if failed {
-            let all = mounts(host).unwrap_or_default();
             for filesystem in self.filesystems {
-                let here = |mount: &super::device::Mount| mount.target == filesystem.mount;
-                let device = Device::find(host, &self.path());
-                let ours = device.is_ok_and(|device| {
-                    all.iter()
-                        .any(|mount| here(mount) && mount.is_of(host, &device))
-                });
-                if ours {
+                if self.is_mounted(filesystem).unwrap_or(false) {
                     let _ = self.unmount(filesystem);
                 }
             }
@@ -510,6 +627,16 @@ fn words(failure: &Failure) -> String {
             .first()
             .map_or_else(String::new, |problem| problem.message.clone()),
     }
+}
+
+fn changed(directory: &str) -> Failure {
+    Failure::failed(
+        format!("{directory} was changed while it was moved; it stays as it is"),
+        format!(
+            "stop what writes to {directory}, and keep it from starting at boot; then run \
+             ubuntu-ha apply on all nodes again"
+        ),
+    )
 }
 
 fn given_up(node: &str) -> Failure {

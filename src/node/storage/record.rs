@@ -78,6 +78,16 @@ impl Record {
         text.push('\n');
         Ok(atomic::write(&path, text.as_bytes(), 0o600)?)
     }
+
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn forget(host: &Host, item: &str) -> Result<(), Failure> {
+        let path = file(host, item);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(reading(&path, &error)),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn file(host: &Host, item: &str) -> PathBuf {

@@ -1,11 +1,12 @@
 //! A directory tree, read whole, so that a copy can be compared with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -45,6 +46,14 @@ impl Tree {
     /// # Errors
     /// The path that cannot be read, and why.
     pub fn read(top: &Path) -> Result<Self, (PathBuf, io::Error)> {
+        Self::read_telling(top, &mut || {})
+    }
+
+    /// [`Tree::read`] that calls `alive` again and again while it reads.
+    ///
+    /// # Errors
+    /// Those of [`Tree::read`].
+    pub fn read_telling(top: &Path, alive: &mut dyn FnMut()) -> Result<Self, (PathBuf, io::Error)> {
         let mut entries = BTreeMap::new();
         let mut names: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
         let mut open = vec![PathBuf::new()];
@@ -56,7 +65,7 @@ impl Tree {
             };
             let at = |error| (path.clone(), error);
             let meta = fs::symlink_metadata(&path).map_err(at)?;
-            let kind = kind(&path, &meta).map_err(at)?;
+            let kind = kind(&path, &meta, alive).map_err(at)?;
             if kind == Kind::Directory {
                 let mut below = Vec::new();
                 for entry in fs::read_dir(&path).map_err(at)? {
@@ -114,6 +123,11 @@ impl Tree {
             .sum()
     }
 
+    /// User and group of every entry.
+    pub fn owners(&self) -> BTreeSet<(u32, u32)> {
+        self.entries.values().map(|entry| entry.owner).collect()
+    }
+
     /// The first difference to a copy; `None` where there is none.
     pub fn difference(&self, copy: &Self) -> Option<String> {
         let missing = self
@@ -164,6 +178,41 @@ impl Tree {
     }
 }
 
+/// What changes whenever anything below `top` does, told without reading the
+/// files; `None` while that is too young to be told apart from a later change.
+///
+/// # Errors
+/// The path that cannot be looked at, and why.
+pub fn stamp(top: &Path) -> Result<Option<String>, (PathBuf, io::Error)> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    let mut hash = Sha256::new();
+    let mut settled = true;
+    let mut open = vec![top.to_path_buf()];
+    while let Some(path) = open.pop() {
+        let at = |error| (path.clone(), error);
+        let meta = fs::symlink_metadata(&path).map_err(at)?;
+        settled &= meta.ctime() < now - 2;
+        hash.update(path.as_os_str().as_bytes());
+        let numbers = [
+            meta.ctime(),
+            meta.ctime_nsec(),
+            meta.mtime(),
+            meta.mtime_nsec(),
+        ];
+        hash.update(format!("\0{} {} {numbers:?}\0", meta.ino(), meta.len()));
+        if meta.is_dir() {
+            let mut below = Vec::new();
+            for entry in fs::read_dir(&path).map_err(at)? {
+                below.push(entry.map_err(at)?.path());
+            }
+            below.sort();
+            open.extend(below);
+        }
+    }
+    Ok(settled.then(|| HEXLOWER.encode(&hash.finalize())))
+}
+
 fn shown(path: &Path) -> String {
     match path.as_os_str().is_empty() {
         true => "the directory itself".into(),
@@ -171,14 +220,14 @@ fn shown(path: &Path) -> String {
     }
 }
 
-fn kind(path: &Path, meta: &Metadata) -> io::Result<Kind> {
+fn kind(path: &Path, meta: &Metadata, alive: &mut dyn FnMut()) -> io::Result<Kind> {
     let kind = meta.file_type();
     Ok(if kind.is_dir() {
         Kind::Directory
     } else if kind.is_symlink() {
         Kind::Link(fs::read_link(path)?)
     } else if kind.is_file() {
-        Kind::File(meta.len(), digest(path)?)
+        Kind::File(meta.len(), digest(path, alive)?)
     } else if kind.is_fifo() {
         Kind::Special("fifo", 0)
     } else if kind.is_socket() {
@@ -190,11 +239,12 @@ fn kind(path: &Path, meta: &Metadata) -> io::Result<Kind> {
     })
 }
 
-fn digest(path: &Path) -> io::Result<String> {
+fn digest(path: &Path, alive: &mut dyn FnMut()) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();
     let mut data = vec![0; 1 << 17];
     loop {
+        alive();
         match file.read(&mut data)? {
             0 => return Ok(HEXLOWER.encode(&hash.finalize())),
             count => hash.update(&data[..count]),

@@ -369,3 +369,140 @@ fn a_node_alone_waits_for_its_peer_and_says_for_whom() {
     );
     assert_eq!(world.drbd("alpha", "up"), "no");
 }
+
+/// alpha is killed after beta has finished, while its directory still is one.
+fn half_moved(wanted: &Desired) -> World {
+    let world = World::new();
+    fill(&world, "alpha", "key of the cloud");
+    let step = format!("storage: fs-drbd-data: link {CLC}: prepared");
+    let outcomes = run(&world, wanted, Some(("alpha", &step)));
+    assert!(outcomes[0].0.is_none() && matches!(outcomes[1].0, Some(Ok(()))));
+    assert!(world.root("beta").join("var/lib/eucalyptus").is_symlink());
+    assert!(!world.root("alpha").join("var/lib/eucalyptus").is_symlink());
+    world
+}
+
+/// What the service writes while it runs outside of the cluster.
+fn serve(world: &World, node: &str) -> Tree {
+    let top = world.root(node).join("var/lib/eucalyptus");
+    fs::write(top.join("keys/node-cert.pem"), "renewed").unwrap();
+    fs::write(top.join("more"), "of a later day").unwrap();
+    Tree::read(&top).unwrap()
+}
+
+#[test]
+fn data_that_changed_after_the_other_node_had_linked_are_a_conflict() {
+    let wanted = plan(&[CLC]);
+    let world = half_moved(&wanted);
+    let newer = serve(&world, "alpha");
+    let top = world.root("alpha").join("var/lib/eucalyptus");
+    for outcome in run(&world, &wanted, None).map(|(outcome, _)| outcome) {
+        let told = message(&outcome);
+        assert!(
+            told.contains("a link on beta already, but what alpha has in it is not what was moved"),
+            "{told}"
+        );
+    }
+    assert!(!top.is_symlink());
+    assert_eq!(newer.difference(&Tree::read(&top).unwrap()), None);
+    let kept = asides(&world, "alpha");
+    assert!(kept.iter().all(|name| !name.contains("before")), "{kept:?}");
+
+    // The way out for the newer data.
+    fs::remove_file(world.root("beta").join("var/lib/eucalyptus")).unwrap();
+    must(&run(&world, &wanted, None));
+    assert_formed(&world);
+    let copy = world.dir.path().join("content/var/lib/eucalyptus");
+    assert_eq!(newer.difference(&Tree::read(&copy).unwrap()), None);
+    let below = fs::read_dir(copy.parent().unwrap()).unwrap();
+    let names = below.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: BTreeSet<String> = names.collect();
+    assert_eq!(names.len(), 2, "the former copy is kept: {names:?}");
+
+    // The way out for those that were moved.
+    let world = half_moved(&wanted);
+    serve(&world, "alpha");
+    let lib = world.root("alpha").join("var/lib");
+    fs::rename(lib.join("eucalyptus"), lib.join("eucalyptus.other")).unwrap();
+    must(&run(&world, &wanted, None));
+    assert_formed(&world);
+    assert!(lib.join("eucalyptus").is_symlink());
+    let key = "content/var/lib/eucalyptus/keys/node-cert.pem";
+    let key = fs::read_to_string(world.dir.path().join(key)).unwrap();
+    assert_eq!(key, "key of the cloud");
+}
+
+#[test]
+fn data_that_changed_are_not_set_aside_for_a_cluster_that_serves() {
+    let wanted = plan(&[CLC]);
+    let world = half_moved(&wanted);
+    let newer = serve(&world, "alpha");
+    let _ = fs::remove_file(world.dir.path().join("killed"));
+    fs::write(
+        world.dir.path().join("cib"),
+        "//primitive//nvpair[@name='drbd_resource'][@value='data']",
+    )
+    .unwrap();
+    let mut trace = Trace::default();
+    let done = prepare_with(&world.host("alpha"), &wanted, 1, &mut trace);
+    let told = message(&Some(done));
+    assert!(told.contains("was changed since it was moved"), "{told}");
+    let top = world.root("alpha").join("var/lib/eucalyptus");
+    assert_eq!(newer.difference(&Tree::read(&top).unwrap()), None);
+}
+
+#[test]
+fn data_that_change_between_copy_and_link_are_not_set_aside() {
+    let (world, wanted) = (World::new(), plan(&[CLC]));
+    fill(&world, "alpha", "key of the cloud");
+    // The service comes up on alpha while beta still works.
+    let top = world.root("alpha").join("var/lib/eucalyptus");
+    let file = top.join("late").display().to_string();
+    world.script(
+        "alpha",
+        "umount",
+        &[&format!(
+            "rm \"$1\" && mkdir \"$1\"\n: >\"$R/proc/mounts\"\necho x >{file}\n"
+        )],
+    );
+    let told = message(&run(&world, &wanted, None)[0].0);
+    assert!(told.contains("was changed while it was moved"), "{told}");
+    assert!(!top.is_symlink());
+    assert!(top.join("late").exists());
+}
+
+#[test]
+fn a_link_of_an_earlier_cluster_is_no_data() {
+    let wanted = plan(&[CLC]);
+    let old = |world: &World, node: &str| {
+        let link = world.root(node).join("var/lib/eucalyptus");
+        symlink("/mnt/data/var/lib/eucalyptus", link).unwrap();
+        // It knew another disk.
+        let record = Record {
+            stage: Stage::Made,
+            device: "/dev/drbd2".into(),
+            size: 0,
+            uuid: "ab:1:1".into(),
+        };
+        for item in ["fs-drbd-data", "fs-drbd-data-var-lib-eucalyptus"] {
+            record.save(&world.host(node), item).unwrap();
+        }
+    };
+    let world = World::new();
+    old(&world, "beta");
+    let told = message(&run(&world, &wanted, None)[0].0);
+    assert!(told.contains("the link is of an earlier one"), "{told}");
+    assert!(told.contains("run: rm /var/lib/eucalyptus"), "{told}");
+    assert!(!world.root("alpha").join("var/lib/eucalyptus").is_symlink());
+
+    let world = World::new();
+    fill(&world, "alpha", "key of the cloud");
+    let original = Tree::read(&world.root("alpha").join("var/lib/eucalyptus")).unwrap();
+    old(&world, "beta");
+    let told = message(&run(&world, &wanted, None)[0].0);
+    assert!(told.contains("is not what was moved"), "{told}");
+    fs::remove_file(world.root("beta").join("var/lib/eucalyptus")).unwrap();
+    must(&run(&world, &wanted, None));
+    assert_formed(&world);
+    assert_moved(&world, &original);
+}

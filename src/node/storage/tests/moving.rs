@@ -35,7 +35,7 @@ fn trial(work: impl FnOnce(&Host, &Filesystem<'_>)) {
     work(&host, &filesystem);
 }
 
-fn told(done: Result<(), Failure>) -> String {
+fn told<T: std::fmt::Debug>(done: Result<T, Failure>) -> String {
     match done {
         Err(Failure::Failed { message, remedy }) => format!("{message}; {remedy}"),
         other => panic!("{other:?}"),
@@ -47,9 +47,9 @@ fn told(done: Result<(), Failure>) -> String {
 fn copied(host: &Host, filesystem: &Filesystem<'_>) {
     let in_use = |failure: &Failure| failure.message().contains("is in use by");
     for _ in 0..50 {
-        match copy_in(host, filesystem, DIRECTORY, &mut Trace::default()) {
+        match copy_in(host, filesystem, DIRECTORY, None, &mut Trace::default()) {
             Err(failure) if in_use(&failure) => std::thread::sleep(Duration::from_millis(100)),
-            done => return done.unwrap(),
+            done => return drop(done.unwrap()),
         }
     }
     panic!("the directory stays in use");
@@ -165,7 +165,13 @@ fn what_is_written_during_the_copy_is_noticed() {
         let script = format!("#!/bin/sh\n/bin/cp \"$@\" && echo y >{}/b\n", top.display());
         fs::write(bin.join("cp"), script).unwrap();
         fs::set_permissions(bin.join("cp"), fs::Permissions::from_mode(0o755)).unwrap();
-        let message = told(copy_in(host, filesystem, DIRECTORY, &mut Trace::default()));
+        let message = told(copy_in(
+            host,
+            filesystem,
+            DIRECTORY,
+            None,
+            &mut Trace::default(),
+        ));
         assert!(
             message.contains("is not like the original: b is missing"),
             "{message}"
@@ -185,7 +191,7 @@ fn a_directory_in_use_is_refused_by_name() {
             .spawn()
             .unwrap();
         let found = objections(host, filesystem).unwrap();
-        let copied = copy_in(host, filesystem, DIRECTORY, &mut Trace::default());
+        let copied = copy_in(host, filesystem, DIRECTORY, None, &mut Trace::default());
         user.kill().unwrap();
         user.wait().unwrap();
         let wanted = format!("is in use by sleep (process {})", user.id());
