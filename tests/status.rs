@@ -229,6 +229,32 @@ fn what_was_changed_behind_the_back_of_the_files_is_told() {
 }
 
 #[test]
+fn a_directory_in_the_place_of_a_link_is_told() {
+    let host = member("noble/healthy");
+    let role = host.read("usr/share/ubuntu-ha/roles/drbd.toml");
+    assert!(role.contains("migrate = []"), "{role}");
+    let role = role.replace("migrate = []", "migrate = [\"/var/lib/things\"]");
+    host.write("usr/share/ubuntu-ha/roles/drbd.toml", &role);
+    let told = status(&host, 1);
+    assert!(told.contains("/var/lib/things is missing"), "{told}");
+    fs::create_dir_all(host.path("var/lib/things")).unwrap();
+    let told = status(&host, 1);
+    assert!(
+        told.contains("/var/lib/things has to be a link to /srv/data/var/lib/things, but is"),
+        "{told}"
+    );
+    assert!(
+        told.contains("ln -s /srv/data/var/lib/things /var/lib/things"),
+        "{told}"
+    );
+    fs::remove_dir(host.path("var/lib/things")).unwrap();
+    let link = host.path("var/lib/things");
+    std::os::unix::fs::symlink("/srv/data/var/lib/things", link).unwrap();
+    let told = status(&host, 0);
+    assert!(!told.contains("/var/lib/things"), "{told}");
+}
+
+#[test]
 fn a_role_that_left_is_no_drift() {
     let host = member("noble/healthy");
     cib(&host, |_| {

@@ -105,6 +105,12 @@ impl View {
         self.params.get(resource)?.get(name).map(String::as_str)
     }
 
+    /// Names of the DRBD resources that the cluster runs.
+    pub fn drbd(&self) -> impl Iterator<Item = &str> {
+        let all = self.params.values();
+        all.filter_map(|params| params.get("drbd_resource").map(String::as_str))
+    }
+
     /// What a resource is for, in the user's words: an address, a directory.
     pub fn what(&self, resource: &str, agent: &str) -> String {
         let param = |name| self.param(resource, name);

@@ -16,6 +16,7 @@ use crate::node::live::{self, Live};
 use crate::node::loaded;
 use crate::node::maintain;
 use crate::node::problem::{Failure, Problem};
+use crate::node::storage::{self, Unlinked};
 use crate::node::token::{self, Admission};
 
 /// What was found on this host.
@@ -45,6 +46,8 @@ pub struct Facts {
     pub unapplied: Vec<String>,
     /// What the running CIB has otherwise than the answers ask for.
     pub drift: Vec<String>,
+    /// Directories whose content does not follow the service.
+    pub unlinked: Vec<Unlinked>,
     /// A run of `apply` was interrupted.
     pub interrupted: bool,
     /// Tokens that this node has given out.
@@ -182,6 +185,10 @@ pub fn gather(host: &Host) -> Result<Facts, Failure> {
             role.is_some_and(|role| facts.left.iter().any(|left| left == role))
         };
         facts.drift = drift::between(&desired.cib, &cib, left);
+        for resource in facts.cib.drbd() {
+            let found = storage::unlinked(host, desired, &facts.me, resource);
+            facts.unlinked.extend(found);
+        }
     }
     Ok(facts)
 }

@@ -4,9 +4,9 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,8 @@ use super::super::layout::entries;
 use super::super::problem::Failure;
 use super::device::mounts;
 use super::item::Filesystem;
-use super::record::Record;
+use super::peers::is_in_cib;
+use super::record::{Record, Stage};
 use super::steps::Steps;
 use super::tree::{self, Tree};
 use crate::atomic;
@@ -225,7 +226,8 @@ impl Looks {
         let place = host.layout.path(directory);
         match fs::symlink_metadata(&place) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok((Holding::Absent, BTreeSet::new()));
+                let (owner, _) = owner_of_parent(&place)?;
+                return Ok((Holding::Absent, [owner].into()));
             }
             Err(error) => return Err(broken("reading", &place, &error)),
             Ok(meta) if meta.is_symlink() => {
@@ -360,6 +362,38 @@ pub fn copy_in(
     Ok(Holding::of(&original).word())
 }
 
+/// Makes the empty directory that a link of a node without any shall lead to.
+/// Who may write beside the directory may write into it, as if it were there.
+///
+/// # Errors
+/// Something else is there.
+pub fn make_empty(
+    host: &Host,
+    filesystem: &Filesystem<'_>,
+    directory: &str,
+    journal: &mut dyn Steps,
+) -> Result<(), Failure> {
+    let step = format!("storage: {}: make {directory}", filesystem.key());
+    let target = host.layout.path(&target_of(filesystem, directory));
+    let staged = beside(&target, COPYING);
+    if !target.is_dir() {
+        let ((user, group), mode) = owner_of_parent(&host.layout.path(directory))?;
+        if let Some(parent) = target.parent() {
+            atomic::create_dir_all(parent, 0o755)?;
+        }
+        let _ = fs::remove_dir_all(&staged);
+        fs::create_dir(&staged)
+            .and_then(|()| chown(&staged, Some(user), Some(group)))
+            .and_then(|()| fs::set_permissions(&staged, Permissions::from_mode(mode)))
+            .map_err(|error| broken("making", &staged, &error))?;
+        journal.point(&format!("{step}: prepared"));
+        fs::rename(&staged, &target).map_err(|error| broken("renaming", &staged, &error))?;
+        sync_parent(&target)?;
+    }
+    journal.point(&step);
+    journal.done(&step)
+}
+
 /// Finds the data of a link on the filesystem, which is mounted.
 ///
 /// # Errors
@@ -385,6 +419,21 @@ pub fn must_be_there(
              nodes again"
         ),
     ))
+}
+
+/// Owner and mode of the directory that `place` is in, or would be.
+fn owner_of_parent(place: &Path) -> Result<((u32, u32), u32), Failure> {
+    for above in place.ancestors().skip(1) {
+        match fs::metadata(above) {
+            Ok(meta) => {
+                let mode = meta.mode() & 0o775 | 0o700;
+                return Ok(((meta.uid(), meta.gid()), mode));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(broken("reading", above, &error)),
+        }
+    }
+    Ok(((0, 0), 0o755))
 }
 
 /// Puts the link in the place of `directory`, in one step; what was there is
@@ -530,6 +579,15 @@ pub fn objections(host: &Host, filesystem: &Filesystem<'_>) -> Result<Vec<String
             }
         } else if !meta.is_dir() {
             found.push(format!("{directory} is no directory; move it away"));
+        } else if is_served(host, filesystem)? {
+            found.push(format!(
+                "{directory} has to be a link to {}, but is a directory of this node, so that \
+                 what is in it does not follow the service; stop what uses it; bring what the \
+                 cluster lacks to {0} of the node that has {} mounted; then run: mv {directory} \
+                 {directory}.other; ln -s {0} {directory}",
+                target_of(filesystem, directory),
+                filesystem.mount
+            ));
         } else if let Some(mount) = mounts(host)?.iter().find(|mount| below(&mount.target)) {
             found.push(format!(
                 "{} is mounted on {}, so that {directory} cannot be moved; unmount it and take \
@@ -544,6 +602,41 @@ pub fn objections(host: &Host, filesystem: &Filesystem<'_>) -> Result<Vec<String
         }
     }
     Ok(found)
+}
+
+/// Whether this node was made ready once, and the cluster serves the device.
+fn is_served(host: &Host, filesystem: &Filesystem<'_>) -> Result<bool, Failure> {
+    let FilesystemOn::Drbd(resource) = filesystem.on else {
+        return Ok(false);
+    };
+    let record = Record::load(host, &format!("drbd-{resource}"))?;
+    let ready = record.is_some_and(|record| record.stage == Stage::Ready);
+    Ok(ready && host.program("cibadmin").is_some() && is_in_cib(host, "drbd_resource", resource)?)
+}
+
+/// A directory that has to be a link to another one, and is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlinked {
+    pub directory: String,
+    pub target: String,
+    /// Something else is in its place.
+    pub taken: bool,
+}
+
+/// Directories of the filesystem that are no links.
+pub fn unlinked(host: &Host, filesystem: &Filesystem<'_>) -> Vec<Unlinked> {
+    let mut found = Vec::new();
+    for directory in filesystem.migrate {
+        let there = fs::symlink_metadata(host.layout.path(directory));
+        if !there.as_ref().is_ok_and(fs::Metadata::is_symlink) {
+            found.push(Unlinked {
+                directory: directory.clone(),
+                target: target_of(filesystem, directory),
+                taken: there.is_ok(),
+            });
+        }
+    }
+    found
 }
 
 /// Where the data come to lie.

@@ -1,6 +1,7 @@
 //! A DRBD resource from two blank disks to two equal sides with a filesystem.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::problem::Failure;
@@ -87,7 +88,7 @@ pub fn prepare(
         looks: Looks::default(),
     };
     if serving && ready && standing == Standing::Ours {
-        return Ok(());
+        return mirror.link_missing(journal);
     }
     drbd::load(host)?;
     mirror.metadata(standing, journal)?;
@@ -342,7 +343,7 @@ impl Mirror<'_> {
     ) -> Result<(), Failure> {
         let host = self.work.host;
         match &agreed.decision {
-            Decision::Nothing => Ok(()),
+            Decision::Nothing => migrate::make_empty(host, filesystem, directory, journal),
             Decision::Moved => migrate::must_be_there(host, filesystem, directory),
             Decision::CopyFrom(_) => {
                 let earlier = migrate::noted(host, filesystem, directory)?;
@@ -382,14 +383,26 @@ impl Mirror<'_> {
         for ((filesystem, directory), agreed) in directories(self.filesystems).zip(agreed) {
             let look = self.looks.look(host, filesystem, directory, &mut || {});
             let (holding, _) = look?;
-            if agreed.decision == Decision::Nothing && holding == Holding::Absent {
-                continue;
-            }
             if matches!(holding, Holding::Data { .. }) && holding.word() != agreed.word {
                 return Err(changed(directory));
             }
             if migrate::noted(host, filesystem, directory)?.as_deref() != Some(&agreed.word) {
                 self.note(filesystem, directory, Stage::Begun, &agreed.word)?;
+            }
+            self.link_one(filesystem, directory, journal)?;
+        }
+        Ok(())
+    }
+
+    /// Where no node had a directory once, there may be no link to this day.
+    fn link_missing(&self, journal: &mut dyn Steps) -> Result<(), Failure> {
+        let host = self.work.host;
+        for (filesystem, directory) in directories(self.filesystems) {
+            if fs::symlink_metadata(host.layout.path(directory)).is_ok() {
+                continue;
+            }
+            if self.is_mounted(filesystem)? {
+                migrate::make_empty(host, filesystem, directory, journal)?;
             }
             self.link_one(filesystem, directory, journal)?;
         }
@@ -416,10 +429,7 @@ impl Mirror<'_> {
                     ));
                 }
             }
-            let place = host.layout.path(directory);
-            if std::fs::symlink_metadata(place).is_ok() {
-                self.link_one(filesystem, directory, journal)?;
-            }
+            self.link_one(filesystem, directory, journal)?;
         }
         Ok(())
     }
@@ -496,7 +506,6 @@ impl Mirror<'_> {
     ) -> Result<bool, Failure> {
         let mine = match &agreed.decision {
             Decision::CopyFrom(node) => *node == self.work.name,
-            Decision::Nothing => false,
             _ => leads,
         };
         let record = Record::load(self.work.host, &migrate::key(filesystem, directory))?;

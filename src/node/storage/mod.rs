@@ -24,6 +24,7 @@ use super::journal::Journal;
 use super::problem::Failure;
 use crate::cluster::Desired;
 use item::Item;
+pub use migrate::Unlinked;
 use steps::Steps;
 
 /// The node that works.
@@ -41,6 +42,24 @@ struct Work<'a> {
 /// A device is missing, holds data, or may not be erased: all of them at once.
 pub fn check(host: &Host, desired: &Desired) -> Result<(), Failure> {
     check::check(host, desired)
+}
+
+/// Directories of this node, `me`, that have to be links onto filesystems of
+/// `resource`, a DRBD resource that the cluster serves, and are none.
+pub fn unlinked(host: &Host, desired: &Desired, me: &str, resource: &str) -> Vec<Unlinked> {
+    let mut found = Vec::new();
+    for item in item::items(desired, me) {
+        if let Item::Drbd(drbd, filesystems) = item {
+            if drbd.resource == resource {
+                found.extend(
+                    filesystems
+                        .iter()
+                        .flat_map(|fs| migrate::unlinked(host, fs)),
+                );
+            }
+        }
+    }
+    found
 }
 
 /// Makes the disks of sbd; the node with the lowest id makes them, the others

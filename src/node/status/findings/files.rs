@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::node::status::facts::{Facts, Files};
+use crate::node::storage::Unlinked;
 
 /// Before there is a cluster: the next command.
 pub fn unconfigured(facts: &Facts) -> Vec<Finding> {
@@ -96,6 +97,7 @@ pub fn of(facts: &Facts) -> Vec<Finding> {
             .mend("ubuntu-ha apply"),
         );
     }
+    found.extend(facts.unlinked.iter().map(unlinked));
     for role in &facts.left {
         let known = facts.roles.contains(role);
         let finding = Finding::note(format!("role {role} was taken out of the cluster"));
@@ -105,6 +107,31 @@ pub fn of(facts: &Facts) -> Vec<Finding> {
         });
     }
     found
+}
+
+fn unlinked(one: &Unlinked) -> Finding {
+    let Unlinked {
+        directory, target, ..
+    } = one;
+    let link = format!("ln -s {target} {directory}");
+    if !one.taken {
+        return Finding::wrong(format!(
+            "{directory} is missing: it has to be a link to {target}, or what is written there \
+             does not follow the service"
+        ))
+        .mend(format!(
+            "mkdir -p {target}   # on the node that has it mounted"
+        ))
+        .mend(link);
+    }
+    Finding::wrong(format!(
+        "{directory} has to be a link to {target}, but is a directory of this node: what is in it \
+         does not follow the service"
+    ))
+    .mend(format!(
+        "mv {directory} {directory}.other   # when nothing uses it; the cluster may lack what is in it"
+    ))
+    .mend(link)
 }
 
 /// The first ones, and how many more.

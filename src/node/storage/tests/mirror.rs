@@ -506,3 +506,82 @@ fn a_link_of_an_earlier_cluster_is_no_data() {
     assert_formed(&world);
     assert_moved(&world, &original);
 }
+
+#[test]
+fn a_directory_that_no_node_has_is_made_on_the_filesystem_and_linked() {
+    let bukkits = "/var/lib/eucalyptus/bukkits";
+    let wanted = plan(&[bukkits]);
+    let start = || {
+        let world = World::new();
+        for node in ["alpha", "beta"] {
+            let above = world.root(node).join("var/lib/eucalyptus");
+            fs::create_dir(&above).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o750);
+            fs::set_permissions(&above, mode).unwrap();
+            if nix::unistd::geteuid().is_root() {
+                super::run("chown", &["12:34", above.to_str().unwrap()]);
+            }
+        }
+        world
+    };
+    let linked = |world: &World| {
+        assert_formed(world);
+        let made = world.dir.path().join("content/var/lib/eucalyptus/bukkits");
+        let meta = fs::metadata(&made).unwrap();
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777, 0o750);
+        if nix::unistd::geteuid().is_root() {
+            assert_eq!(std::os::unix::fs::MetadataExt::uid(&meta), 12);
+        }
+        let beside = fs::read_dir(made.parent().unwrap()).unwrap().count();
+        assert_eq!(beside, 1, "nothing half-made is left");
+        for node in ["alpha", "beta"] {
+            let link = fs::read_link(world.root(node).join("var/lib/eucalyptus/bukkits"));
+            assert_eq!(
+                link.unwrap(),
+                Path::new("/mnt/data/var/lib/eucalyptus/bukkits")
+            );
+        }
+    };
+    let world = start();
+    let outcomes = run(&world, &wanted, None);
+    must(&outcomes);
+    linked(&world);
+    for (index, node) in ["alpha", "beta"].into_iter().enumerate() {
+        let seen = outcomes[index].1.seen.iter();
+        for name in seen.filter(|name| name.contains("fs-drbd-data")) {
+            eprintln!("{node} is killed at {name}");
+            let world = start();
+            run(&world, &wanted, Some((node, name)));
+            must(&run(&world, &wanted, None));
+            linked(&world);
+        }
+    }
+}
+
+#[test]
+fn a_node_that_joins_gets_links_for_what_it_does_not_have() {
+    let (world, wanted) = (World::new(), plan(&[CLC]));
+    fs::write(
+        world.dir.path().join("cib"),
+        "//primitive//nvpair[@name='drbd_resource'][@value='data']",
+    )
+    .unwrap();
+    let link = world.root("beta").join("var/lib/eucalyptus");
+    let prepare = || prepare_with(&world.host("beta"), &wanted, 2, &mut Trace::default());
+    prepare().unwrap();
+    assert!(link.is_symlink());
+    // A link that was missing from the start is made by any later run.
+    fs::remove_file(&link).unwrap();
+    prepare().unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(refusals(check(&world.host("beta"), &wanted)), [""; 0]);
+    // A package of the service was unpacked over the link.
+    fs::remove_file(&link).unwrap();
+    fs::create_dir(&link).unwrap();
+    let told = refusals(check(&world.host("beta"), &wanted));
+    assert!(told[0].contains("is a directory of this node"), "{told:?}");
+    assert!(
+        told[0].contains("ln -s /mnt/data/var/lib/eucalyptus /var/lib/eucalyptus"),
+        "{told:?}"
+    );
+}
