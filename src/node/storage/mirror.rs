@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::super::problem::Failure;
 use super::Work;
@@ -22,7 +22,12 @@ use crate::atomic;
 /// How long the other side may take to turn up.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How often a node says that it still reads.
+const BEAT: Duration = Duration::from_secs(5);
+
 /// What a node says of itself.
+/// It reads what it has in the directories; the word changes while it does.
+const READING: &str = "reading";
 const TAKES_PART: &str = "up";
 /// The first one: both sides are equal, the filesystems are there.
 const MADE: &str = "made";
@@ -166,12 +171,27 @@ impl Mirror<'_> {
         }
     }
 
-    /// Reads what this node has and tells the other.
+    /// Reads what this node has and tells the other, which may take long.
     fn say_holdings(&self) -> Result<(), Failure> {
         let host = self.work.host;
+        let beat = if host.is_trial() {
+            Duration::from_millis(20)
+        } else {
+            BEAT
+        };
         let mut holdings = Vec::new();
+        let (mut count, mut last) = (0, Instant::now());
+        self.stage.say(&format!("{READING}|{}|0", self.run))?;
+        let mut alive = || {
+            if last.elapsed() >= beat {
+                count += 1;
+                // A word that is lost is followed by another.
+                let _ = self.stage.say(&format!("{READING}|{}|{count}", self.run));
+                last = Instant::now();
+            }
+        };
         for (filesystem, directory) in directories(self.filesystems) {
-            let (holding, _) = self.looks.look(host, filesystem, directory, &mut || {})?;
+            let (holding, _) = self.looks.look(host, filesystem, directory, &mut alive)?;
             holdings.push(holding.word());
         }
         // An empty value would be none.
@@ -186,6 +206,7 @@ impl Mirror<'_> {
         journal: &mut dyn Steps,
     ) -> Result<(), Failure> {
         let (host, key) = (self.work.host, self.drbd.key());
+        let mut last = before.clone();
         let (fresh, said) = wait_for(host, PATIENCE, || {
             let state = self.state()?;
             let said = self.said()?;
@@ -200,8 +221,8 @@ impl Mirror<'_> {
                 Next::Wait(_) if stage == DONE && self.is_complete(&said)? => {
                     Waited::Over((false, said))
                 }
-                Next::Wait(what) => Waited::For(what),
-                _ if !here => Waited::For(format!("{other} to take part")),
+                Next::Wait(what) => reading(&now, &mut last, what),
+                _ if !here => reading(&now, &mut last, format!("{other} to take part")),
                 next => Waited::Over((next == Next::BothFresh, said)),
             })
         })?;
@@ -232,7 +253,8 @@ impl Mirror<'_> {
         journal.point(&format!("storage: {key}: made"));
         let mut told = String::new();
         wait_for(host, PATIENCE, || {
-            let (stage, of) = self.stage_of(other)?;
+            let now = self.stage_of(other)?;
+            let (stage, of) = now.clone();
             if stage == DONE && (of == self.run || told.is_empty()) {
                 return Ok(Waited::Over(()));
             }
@@ -247,7 +269,7 @@ impl Mirror<'_> {
             let what = format!("{other} to finish with {}", self.drbd.resource);
             Ok(match self.state()?.peer_role.as_str() {
                 "Primary" => Waited::Alive(what),
-                _ => Waited::For(what),
+                _ => reading(&now, &mut last, what),
             })
         })?;
         self.link(&agreed, journal)?;
@@ -256,13 +278,15 @@ impl Mirror<'_> {
 
     fn second(&self, first: &str, journal: &mut dyn Steps) -> Result<(), Failure> {
         let (host, key) = (self.work.host, self.drbd.key());
+        let mut last = (String::new(), String::new());
         let mut met = false;
         let partner = wait_for(host, PATIENCE, || {
             let state = self.state()?;
             if let Next::Stuck(message) = state.next(self.drbd.resource) {
                 return Err(stuck(message));
             }
-            let (stage, of) = self.stage_of(first)?;
+            let now = self.stage_of(first)?;
+            let (stage, of) = now.clone();
             if let Some((to, run)) = of.split_once('|') {
                 if stage == MADE && to == self.run {
                     return Ok(Waited::Over(run.to_owned()));
@@ -280,7 +304,7 @@ impl Mirror<'_> {
             let what = format!("{first} to prepare {}", self.drbd.resource);
             Ok(match state.peer_role.as_str() {
                 "Primary" => Waited::Alive(what),
-                _ => Waited::For(what),
+                _ => reading(&now, &mut last, what),
             })
         })?;
         let said = self.said()?;
@@ -638,6 +662,18 @@ fn words(failure: &Failure) -> String {
     }
 }
 
+/// Waiting for a node that may be reading a large directory: `last` is what it
+/// said before.
+fn reading<T>(now: &(String, String), last: &mut (String, String), what: String) -> Waited<T> {
+    let alive = now.0 == READING && now != last;
+    last.clone_from(now);
+    if alive {
+        Waited::Alive(what)
+    } else {
+        Waited::For(what)
+    }
+}
+
 fn changed(directory: &str) -> Failure {
     Failure::failed(
         format!("{directory} was changed while it was moved; it stays as it is"),
@@ -657,4 +693,24 @@ fn given_up(node: &str) -> Failure {
 
 fn stuck(message: String) -> Failure {
     Failure::failed(message, "then run the command again".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Waited, reading};
+
+    #[test]
+    fn who_reads_is_alive_as_long_as_the_word_changes() {
+        let word = |stage: &str, of: &str| (stage.to_owned(), of.to_owned());
+        let mut last = word("failed", "1-1");
+        let mut alive = |now| {
+            let waited: Waited<()> = reading(&now, &mut last, "beta".into());
+            matches!(waited, Waited::Alive(_))
+        };
+        assert!(alive(word("reading", "2-2|0")));
+        assert!(!alive(word("reading", "2-2|0")));
+        assert!(alive(word("reading", "2-2|1")));
+        assert!(!alive(word("up", "2-2")));
+        assert!(!alive(word("failed", "2-2")));
+    }
 }

@@ -585,3 +585,19 @@ fn a_node_that_joins_gets_links_for_what_it_does_not_have() {
         "{told:?}"
     );
 }
+
+#[test]
+fn a_node_that_still_reads_is_waited_for() {
+    let (world, wanted) = (World::new(), plan(&[CLC]));
+    fill(&world, "alpha", "key of the cloud");
+    let top = world.root("alpha").join("var/lib/eucalyptus");
+    let disk = fs::File::create(top.join("disk")).unwrap();
+    disk.set_len(32 << 20).unwrap();
+    must(&run(&world, &wanted, None));
+    let beats = world.log();
+    let beats = beats
+        .iter()
+        .filter(|line| line.contains("alpha attrd_updater") && line.contains("--update reading|"));
+    let beats: BTreeSet<&String> = beats.collect();
+    assert!(beats.len() > 2, "{beats:?}");
+}
