@@ -1,6 +1,6 @@
 //! A DRBD resource from two blank disks to two equal sides with a filesystem.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +13,7 @@ use super::drbd::{self, LIMIT, Next};
 use super::filesystem::{self, find};
 use super::item::{Drbd, Filesystem};
 use super::migrate::{self, Agreed, Decision, Holding, Looks, directories};
+use super::owners;
 use super::peers::{Channel, Waited, is_in_cib, wait_for};
 use super::record::{Record, Stage};
 use super::steps::Steps;
@@ -60,6 +61,8 @@ struct Said {
     run: String,
     /// Of each directory: what the node has.
     holdings: String,
+    /// Of each directory: whose it is there.
+    owners: String,
 }
 
 /// Prepares this node's side, together with the other node.
@@ -159,6 +162,13 @@ impl Mirror<'_> {
         let before = self.stage_of(peer)?;
         self.say_holdings()?;
         let leads = self.sides.first() == Some(&self.work.name.as_str());
+        if !leads {
+            // Nothing may be copied before both mean the same owners.
+            let said = self.hear_first(peer, &before)?;
+            if let Ok(agreed) = self.agreed(&said) {
+                self.must_know_owners(&said, &agreed)?;
+            }
+        }
         self.stage.say(&format!("{TAKES_PART}|{}", self.run))?;
         if drbd::state(host, self.drbd)?.is_none() {
             self.drbdadm("up")?;
@@ -179,7 +189,7 @@ impl Mirror<'_> {
         } else {
             BEAT
         };
-        let mut holdings = Vec::new();
+        let (mut holdings, mut owned) = (Vec::new(), Vec::new());
         let (mut count, mut last) = (0, Instant::now());
         self.stage.say(&format!("{READING}|{}|0", self.run))?;
         let mut alive = || {
@@ -191,12 +201,71 @@ impl Mirror<'_> {
             }
         };
         for (filesystem, directory) in directories(self.filesystems) {
-            let (holding, _) = self.looks.look(host, filesystem, directory, &mut alive)?;
+            let (holding, owners) = self.looks.look(host, filesystem, directory, &mut alive)?;
             holdings.push(holding.word());
+            owned.push(owners::named(host, &owners)?);
         }
         // An empty value would be none.
-        let holdings = holdings.join(",");
-        self.data.say(&format!("{}|{holdings}", self.run))
+        self.data.say(&format!(
+            "{}|{}|{}",
+            self.run,
+            holdings.join(","),
+            owned.join(",")
+        ))
+    }
+
+    /// Waits until the first node has said what it has.
+    fn hear_first(
+        &self,
+        first: &str,
+        before: &(String, String),
+    ) -> Result<BTreeMap<String, Said>, Failure> {
+        let mut last = before.clone();
+        wait_for(self.work.host, PATIENCE, || {
+            let now = self.stage_of(first)?;
+            let said = self.said()?;
+            let (stage, of) = &now;
+            let known = said.get(first).is_some_and(|said| said.run == *of);
+            let ready = match stage.as_str() {
+                TAKES_PART => known,
+                MADE | FINISHED => said.contains_key(first),
+                FAILED if now != *before => return Err(given_up(first)),
+                _ => false,
+            };
+            if ready {
+                return Ok(Waited::Over(said));
+            }
+            let what = format!("{first} to say what it has for {}", self.drbd.resource);
+            Ok(reading(&now, &mut last, what))
+        })
+    }
+
+    /// The numbers of the owners that are copied have to mean the same here.
+    fn must_know_owners(
+        &self,
+        said: &BTreeMap<String, Said>,
+        agreed: &[Agreed],
+    ) -> Result<(), Failure> {
+        let mut found = BTreeSet::new();
+        for (index, agreed) in agreed.iter().enumerate() {
+            let node = match &agreed.decision {
+                Decision::CopyFrom(node) => node.as_str(),
+                Decision::Nothing => self.sides.first().copied().unwrap_or_default(),
+                Decision::Moved | Decision::Conflict(_) => continue,
+            };
+            if node == self.work.name {
+                continue;
+            }
+            let words = said
+                .get(node)
+                .and_then(|said| said.owners.split(',').nth(index));
+            found.extend(owners::disagreements(
+                self.work.host,
+                node,
+                words.unwrap_or_default(),
+            )?);
+        }
+        unlike_owners(&found)
     }
 
     fn first(
@@ -227,6 +296,7 @@ impl Mirror<'_> {
             })
         })?;
         let agreed = self.agreed(&said)?;
+        self.must_know_owners(&said, &agreed)?;
         if fresh {
             self.must_be_fresh()?;
             let step = format!("storage: {key}: skip the initial sync");
@@ -279,7 +349,6 @@ impl Mirror<'_> {
     fn second(&self, first: &str, journal: &mut dyn Steps) -> Result<(), Failure> {
         let (host, key) = (self.work.host, self.drbd.key());
         let mut last = (String::new(), String::new());
-        let mut met = false;
         let partner = wait_for(host, PATIENCE, || {
             let state = self.state()?;
             if let Next::Stuck(message) = state.next(self.drbd.resource) {
@@ -292,12 +361,12 @@ impl Mirror<'_> {
                     return Ok(Waited::Over(run.to_owned()));
                 }
             }
-            if stage == FAILED && met {
+            // It had taken part when this node began to.
+            if stage == FAILED {
                 // A conflict is known here as well.
                 self.agreed(&self.said()?)?;
                 return Err(given_up(first));
             }
-            met |= stage == TAKES_PART;
             if stage == FINISHED && state.disk != "Inconsistent" {
                 return Ok(Waited::Over(of));
             }
@@ -309,6 +378,7 @@ impl Mirror<'_> {
         })?;
         let said = self.said()?;
         let agreed = self.agreed(&said)?;
+        self.must_know_owners(&said, &agreed)?;
         if self.has_work(&agreed, false)? {
             self.drbdadm("primary")?;
             self.fill(&agreed, false, journal)?;
@@ -437,6 +507,16 @@ impl Mirror<'_> {
     /// to be moved and were changed since.
     fn link_all(&self, journal: &mut dyn Steps) -> Result<(), Failure> {
         let host = self.work.host;
+        // What the other one said may be forgotten by now; then nothing is told.
+        let mut found = BTreeSet::new();
+        for (node, said) in self.said()? {
+            if node != self.work.name {
+                for words in said.owners.split(',') {
+                    found.extend(owners::disagreements(host, &node, words)?);
+                }
+            }
+        }
+        unlike_owners(&found)?;
         for (filesystem, directory) in directories(self.filesystems) {
             if let Some(word) = migrate::noted(host, filesystem, directory)? {
                 let (holding, _) = self.looks.look(host, filesystem, directory, &mut || {})?;
@@ -485,11 +565,12 @@ impl Mirror<'_> {
     /// What the nodes have said of their directories, by name.
     fn said(&self) -> Result<BTreeMap<String, Said>, Failure> {
         let said = self.data.heard()?.into_iter().map(|(node, words)| {
-            let mut parts = words.splitn(2, '|').map(str::to_owned);
+            let mut parts = words.splitn(3, '|').map(str::to_owned);
             let mut next = || parts.next().unwrap_or_default();
             let said = Said {
                 run: next(),
                 holdings: next(),
+                owners: next(),
             };
             (node, said)
         });
@@ -672,6 +753,17 @@ fn reading<T>(now: &(String, String), last: &mut (String, String), what: String)
     } else {
         Waited::For(what)
     }
+}
+
+fn unlike_owners(found: &BTreeSet<String>) -> Result<(), Failure> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<&str> = found.iter().map(String::as_str).collect();
+    Err(Failure::failed(
+        all.join("; "),
+        "then run ubuntu-ha apply on all nodes again".into(),
+    ))
 }
 
 fn changed(directory: &str) -> Failure {

@@ -10,6 +10,7 @@ mod item;
 mod lvm;
 mod migrate;
 mod mirror;
+mod owners;
 mod peers;
 mod record;
 mod sbd;

@@ -586,6 +586,61 @@ fn a_node_that_joins_gets_links_for_what_it_does_not_have() {
     );
 }
 
+/// beta knows the users by other numbers than alpha.
+fn getent(world: &World, node: &str, user: &str, group: &str) {
+    let script = format!(
+        "case \"$1 $2\" in\n\
+         'passwd {user}'|'passwd cloud') echo cloud:x:{user}:{group}::/:/bin/false ;;\n\
+         'group {group}'|'group cloud') echo cloud:x:{group}: ;;\n\
+         'passwd 118') echo postfix:x:118:118::/:/bin/false ;;\n\
+         *) exit 2 ;;\n\
+         esac\n"
+    );
+    world.script(node, "getent", &[&script]);
+}
+
+#[test]
+fn owners_that_the_other_node_knows_by_another_number_are_refused() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let wanted = plan(&[CLC]);
+    for source in ["alpha", "beta"] {
+        let world = World::new();
+        fill(&world, source, "key of the cloud");
+        let top = world.root(source).join("var/lib/eucalyptus");
+        super::run("chown", &["-hR", "118:113", top.to_str().unwrap()]);
+        let other = if source == "alpha" { "beta" } else { "alpha" };
+        getent(&world, source, "118", "113");
+        getent(&world, other, "121", "113");
+        let outcomes = run(&world, &wanted, None);
+        let told = message(&outcomes[usize::from(other == "beta")].0);
+        for part in [
+            &format!("the user cloud has the number 118 on {source}, but 121 here"),
+            "usermod --uid 118 cloud; find / -xdev -uid 121 -exec chown",
+            "118 is postfix here",
+        ] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert!(!told.contains("the group"), "{told}");
+        assert!(
+            outcomes
+                .iter()
+                .all(|(outcome, _)| matches!(outcome, Some(Err(_))))
+        );
+        assert_eq!(world.count("mkfs"), 0);
+        assert!(!world.dir.path().join("content").exists());
+        assert!(!top.is_symlink());
+        // The way out that was told.
+        getent(&world, other, "118", "113");
+        let original = Tree::read(&top).unwrap();
+        must(&run(&world, &wanted, None));
+        assert_formed(&world);
+        let copy = world.dir.path().join("content/var/lib/eucalyptus");
+        assert_eq!(original.difference(&Tree::read(&copy).unwrap()), None);
+    }
+}
+
 #[test]
 fn a_node_that_still_reads_is_waited_for() {
     let (world, wanted) = (World::new(), plan(&[CLC]));
