@@ -91,8 +91,9 @@ fn rollback_leaves_what_was_there_before() {
     }
 }
 
-#[test]
-fn rollback_may_be_interrupted_too() {
+/// Hosts that were stopped at each point of putting back a run whose files were
+/// in place, with what they were before.
+fn stopped_while_put_back() -> Vec<(String, FakeHost, End)> {
     let stopped = || {
         let host = pair();
         let before = end(&host);
@@ -107,11 +108,54 @@ fn rollback_may_be_interrupted_too() {
     let points = fs::read_to_string(list).unwrap();
     assert!(points.lines().count() > 5, "{points}");
     same("none", &before, &end(&host));
-    for point in points.lines() {
+    let each = points.lines().map(|point| {
         let (host, before) = stopped();
         let ran = host.run_until(point, &["apply", "--rollback"]);
         assert_eq!(ran.code, None, "not killed at `{point}`: {}", ran.stderr);
+        (point.to_string(), host, before)
+    });
+    each.collect()
+}
+
+#[test]
+fn rollback_may_be_interrupted_too() {
+    for (point, host, before) in stopped_while_put_back() {
         host.run(&["apply", "--rollback"]).expect(0);
-        same(point, &before, &end(&host));
+        same(&point, &before, &end(&host));
     }
+}
+
+#[test]
+fn an_interrupted_rollback_is_never_finished_forwards() {
+    for (point, host, before) in stopped_while_put_back() {
+        host.peer("beta", false);
+        let ran = host.run(&["apply", "--wait", "1"]).expect(1);
+        let told = &ran.stderr;
+        assert!(told.contains("stopped while it was put back"), "{told}");
+        assert!(told.contains("everything was put back"), "{told}");
+        same(&point, &before, &end(&host));
+    }
+}
+
+#[test]
+fn after_an_interrupted_rollback_a_run_starts_anew() {
+    let (_, expected) = reference(&pair());
+    for (point, host, _) in stopped_while_put_back() {
+        host.run(&["apply"]).expect(0);
+        same(&point, &expected, &end(&host));
+    }
+}
+
+#[test]
+fn a_daemon_that_does_not_come_back_leaves_a_rollback_to_be_finished() {
+    let host = pair();
+    let before = end(&host);
+    stop(&host, "waiting for the nodes");
+    host.answer("systemctl.start.pacemaker", 1, "Job failed.\n");
+    let ran = host.run(&["apply", "--rollback"]).expect(3);
+    assert!(ran.stderr.contains("Job failed."), "{}", ran.stderr);
+    host.answer_itself("systemctl.start.pacemaker");
+    host.peer("beta", false);
+    host.run(&["apply", "--wait", "1"]).expect(1);
+    same("start pacemaker", &before, &end(&host));
 }

@@ -3,7 +3,7 @@
 //! Everything is checked before anything is written; all files are staged
 //! beside their places before the first one is replaced; corosync.conf comes
 //! last. A run that was stopped before that is put back by the next one, a
-//! later one is finished.
+//! later one is finished, unless it was being put back itself.
 
 mod configuration;
 mod corosync;
@@ -252,9 +252,13 @@ fn recover<'a>(host: &'a Host, open: Option<Journal<'a>>) -> Result<Option<Journ
         );
         return Ok(Some(journal));
     }
+    let when = match journal.is_undoing() {
+        true => "while it was put back",
+        false => "before its files were in place",
+    };
     eprintln!(
-        "ubuntu-ha: a run of `{command}` was stopped before its files were in place; putting \
-         back what it changed, then starting anew"
+        "ubuntu-ha: a run of `{command}` was stopped {when}; putting back what it changed, then \
+         starting anew"
     );
     for line in rollback::put_back(host, journal)? {
         eprintln!("ubuntu-ha: {line}");

@@ -27,6 +27,7 @@ pub fn put_back(host: &Host, mut journal: Journal) -> Result<Vec<String>, Failur
         }
         other => other,
     };
+    journal.undo().map_err(again)?;
     let told = daemons_and_files(host, &mut journal).map_err(again)?;
     journal.forget().map_err(again)?;
     Ok(told)

@@ -3,7 +3,8 @@
 //!
 //! It lies below `/var/lib/ubuntu-ha/journal`: `log` (see [`record`]), and the
 //! former content of each file in `kept/NUMBER`. Every record is on disk before
-//! what it announces is done.
+//! what it announces is done. Once it is put back the log is called `undo`: a
+//! new name needs no room on a disk that is full.
 
 mod put_back;
 mod record;
@@ -21,6 +22,10 @@ use super::problem::Failure;
 use crate::atomic;
 use record::Record;
 
+const LOG: &str = "log";
+/// Name of the log from the first step of putting back on.
+const UNDO: &str = "undo";
+
 /// State of a systemd unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
@@ -36,6 +41,7 @@ pub struct Journal<'a> {
     host: &'a Host,
     log: File,
     records: Vec<Record>,
+    undoing: bool,
 }
 
 impl<'a> Journal<'a> {
@@ -45,10 +51,14 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// It cannot be read, or is damaged otherwise than at its end.
     pub fn open(host: &'a Host) -> Result<Option<Self>, Failure> {
-        let path = dir(host).join("log");
+        let undoing = fs::symlink_metadata(dir(host).join(UNDO)).is_ok();
+        let path = dir(host).join(if undoing { UNDO } else { LOG });
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                sweep(host)?;
+                return Ok(None);
+            }
             Err(error) => return Err(reading(&path, &error)),
         };
         let (records, good) = record::read(&text).map_err(|line| {
@@ -70,7 +80,12 @@ impl<'a> Journal<'a> {
         let log = log.map_err(|e| writing(&path, &e))?;
         // What was torn must not run into the next record.
         log.set_len(good as u64).map_err(|e| writing(&path, &e))?;
-        Ok(Some(Self { host, log, records }))
+        Ok(Some(Self {
+            host,
+            log,
+            records,
+            undoing,
+        }))
     }
 
     /// Starts a transaction of `command`. There must be no open one.
@@ -84,13 +99,14 @@ impl<'a> Journal<'a> {
             .map_err(Failure::from)
             .and_then(|()| {
                 let text = format!("{}\n", record::HEAD);
-                atomic::write(&dir.join("log"), text.as_bytes(), 0o600)?;
-                let path = dir.join("log");
+                let path = dir.join(LOG);
+                atomic::write(&path, text.as_bytes(), 0o600)?;
                 let log = OpenOptions::new().append(true).open(&path);
                 let mut journal = Self {
                     host,
                     log: log.map_err(|e| writing(&path, &e))?,
                     records: Vec::new(),
+                    undoing: false,
                 };
                 journal.write(Record::Begin {
                     command: command.into(),
@@ -285,7 +301,7 @@ impl<'a> Journal<'a> {
     }
 
     /// All files are in place: from here on a run that was stopped is finished,
-    /// not put back.
+    /// not put back, unless that was begun.
     ///
     /// # Errors
     /// The journal cannot be written.
@@ -296,8 +312,28 @@ impl<'a> Journal<'a> {
         self.write(Record::Commit)
     }
 
+    /// Whether the run has to be finished.
     pub fn is_committed(&self) -> bool {
-        self.records.contains(&Record::Commit)
+        self.records.contains(&Record::Commit) && !self.undoing
+    }
+
+    /// Putting back begins: from here on nothing but that is done with this
+    /// transaction, whatever stops it.
+    ///
+    /// # Errors
+    /// The log cannot be renamed.
+    pub fn undo(&mut self) -> Result<(), Failure> {
+        if !self.undoing {
+            let dir = dir(self.host);
+            atomic::rename(&dir.join(LOG), &dir.join(UNDO))?;
+            self.undoing = true;
+        }
+        Ok(())
+    }
+
+    /// Whether an earlier run has begun to put it back.
+    pub fn is_undoing(&self) -> bool {
+        self.undoing
     }
 
     /// Ends the transaction: what was kept is forgotten.
@@ -311,7 +347,7 @@ impl<'a> Journal<'a> {
 
     fn write(&mut self, record: Record) -> Result<(), Failure> {
         let line = record.line();
-        let path = dir(self.host).join("log");
+        let path = dir(self.host).join(if self.undoing { UNDO } else { LOG });
         let length = self.log.metadata().map_err(|e| reading(&path, &e))?.len();
         let written = self.log.write_all(line.as_bytes());
         if let Err(error) = written.and_then(|()| self.log.sync_all()) {
@@ -363,17 +399,23 @@ fn kept(host: &Host, number: u32) -> PathBuf {
     dir(host).join("kept").join(number.to_string())
 }
 
-/// Removes a journal that is over: the log last, which says so.
+/// Removes a journal that is over, in one step: what was kept may not go while
+/// a log asks for it.
 fn sweep(host: &Host) -> Result<(), Failure> {
     let dir = dir(host);
-    for path in [dir.join("kept"), dir.clone()] {
-        match fs::remove_dir_all(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(writing(&path, &error)),
-        }
+    let over = dir.with_file_name("journal.over");
+    remove_all(&over)?;
+    if fs::symlink_metadata(&dir).is_ok() {
+        atomic::rename(&dir, &over)?;
     }
-    Ok(())
+    remove_all(&over)
+}
+
+fn remove_all(path: &Path) -> Result<(), Failure> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(writing(path, &error)),
+        _ => Ok(()),
+    }
 }
 
 fn writing(path: &Path, error: &io::Error) -> Failure {

@@ -20,6 +20,7 @@ impl Journal<'_> {
     /// # Errors
     /// A file cannot be put back; the journal stays, and it can be tried again.
     pub fn put_back(&mut self) -> Result<Vec<String>, Failure> {
+        self.undo()?;
         let mut told = Vec::new();
         let root = self.host.layout.root().to_path_buf();
         let shown = |path: &str| match Path::new(path).strip_prefix(&root) {

@@ -113,6 +113,40 @@ fn a_journal_that_ended_is_none_even_if_it_was_not_removed() {
 }
 
 #[test]
+fn what_was_begun_to_be_put_back_is_not_finished_any_more() {
+    let (root, host) = host();
+    let path = root.path().join("etc/a");
+    fs::write(&path, "before").unwrap();
+    let mut journal = Journal::begin(&host, "apply").unwrap();
+    journal.stage(&path, b"after", 0o600).unwrap();
+    journal.set(&path).unwrap();
+    journal.commit().unwrap();
+    assert!(journal.is_committed() && !journal.is_undoing());
+    journal.undo().unwrap();
+    drop(journal);
+    let mut journal = Journal::open(&host).unwrap().unwrap();
+    assert!(journal.is_undoing() && !journal.is_committed());
+    journal.done("a record after the new name").unwrap();
+    drop(journal);
+    let mut journal = Journal::open(&host).unwrap().unwrap();
+    assert!(journal.is_done("a record after the new name"));
+    journal.put_back().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "before");
+    journal.forget().unwrap();
+    assert!(Journal::open(&host).unwrap().is_none());
+}
+
+#[test]
+fn what_a_kill_left_of_a_journal_that_is_over_goes() {
+    let (_root, host) = host();
+    let over = host.layout.state().join("journal.over/kept");
+    fs::create_dir_all(&over).unwrap();
+    fs::write(over.join("0"), "secret").unwrap();
+    assert!(Journal::open(&host).unwrap().is_none());
+    assert!(entries(&host.layout.state()).is_empty());
+}
+
+#[test]
 fn others_cannot_read_what_is_kept() {
     let (root, host) = host();
     let path = root.path().join("etc/a");

@@ -36,7 +36,7 @@ const STATE: [&str; 7] = [
 /// Another command's transaction is open.
 pub fn journal(host: &Host) -> Result<Journal<'_>, Failure> {
     match Journal::open(host)? {
-        Some(open) if open.command() == COMMAND => Ok(open),
+        Some(open) if open.command() == COMMAND && !open.is_undoing() => Ok(open),
         Some(open) => Err(Failure::failed(
             format!(
                 "a run of `{}` was stopped before it was finished",
