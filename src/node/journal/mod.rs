@@ -143,7 +143,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// It cannot be read, or the copy cannot be written.
     pub fn keep(&mut self, path: &Path) -> Result<(), Failure> {
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let path = real(path);
         let text = path.to_string_lossy().into_owned();
         let known = self.records.iter().any(|record| match record {
             Record::Kept { path, .. } | Record::Absent { path } => *path == text,
@@ -191,12 +191,13 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    /// Writes `data` beside `path`, for [`Journal::set`] to put into place.
+    /// Writes `data` beside `path`, for [`Journal::set`] to put into place. A
+    /// symbolic link is followed.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn stage(&mut self, path: &Path, data: &[u8], mode: u32) -> Result<PathBuf, Failure> {
-        let staged = staged(path);
+        let staged = staged(&real(path));
         self.write(Record::Staged {
             path: staged.to_string_lossy().into_owned(),
         })?;
@@ -210,7 +211,7 @@ impl<'a> Journal<'a> {
     /// The present file cannot be kept, or not be replaced.
     pub fn set(&mut self, path: &Path) -> Result<(), Failure> {
         self.keep(path)?;
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let path = real(path);
         Ok(atomic::rename(&staged(&path), &path)?)
     }
 
@@ -383,6 +384,11 @@ pub fn point(host: &Host, name: &str) {
         let me = nix::unistd::Pid::this();
         let _ = nix::sys::signal::kill(me, nix::sys::signal::Signal::SIGKILL);
     }
+}
+
+/// The file itself: renaming would replace a symbolic link.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// Where the new content of `path` waits: no program looks at it by this name.

@@ -147,6 +147,25 @@ fn what_a_kill_left_of_a_journal_that_is_over_goes() {
 }
 
 #[test]
+fn a_symbolic_link_stays_one() {
+    let (root, host) = host();
+    let (real, link) = (root.path().join("real"), root.path().join("etc/a"));
+    fs::write(&real, "before").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let mut journal = Journal::begin(&host, "apply").unwrap();
+    journal.stage(&link, b"after", 0o600).unwrap();
+    journal.set(&link).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read(&real).unwrap(), b"after");
+    journal.put_back().unwrap();
+    journal.forget().unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read(&real).unwrap(), b"before");
+    assert_eq!(entries(&root.path().join("etc")), ["a"]);
+    assert_eq!(entries(root.path()), ["etc", "real", "var"]);
+}
+
+#[test]
 fn others_cannot_read_what_is_kept() {
     let (root, host) = host();
     let path = root.path().join("etc/a");
