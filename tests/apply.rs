@@ -21,3 +21,6 @@ mod changed;
 
 #[path = "apply/full.rs"]
 mod full;
+
+#[path = "apply/storage.rs"]
+mod storage;

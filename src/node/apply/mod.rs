@@ -236,6 +236,10 @@ fn enact(
     outcome.changed = true;
     let files = survey.files.into_iter();
     outcome.done = files.map(|file| format!("wrote /{}", file.path)).collect();
+    let disks = survey.storage.into_iter();
+    outcome
+        .done
+        .extend(disks.map(|what| format!("prepared {what}")));
     Ok(outcome)
 }
 

@@ -16,6 +16,7 @@ use crate::node::key::{self, Master};
 use crate::node::layout::{Subject, reading};
 use crate::node::loaded::Loaded;
 use crate::node::problem::{Failure, Problem};
+use crate::node::storage;
 use crate::recipe::answer::Answer;
 
 pub const COROSYNC_CONF: &str = "etc/corosync/corosync.conf";
@@ -65,6 +66,8 @@ pub struct Survey {
     /// Whether the running CIB is what it shall be; `false` too where that
     /// cannot be known yet.
     pub cib_is_current: bool,
+    /// What of the disks of a member has to be prepared, in words.
+    pub storage: Vec<String>,
     pub master: Master,
     pub notes: Vec<String>,
 }
@@ -75,6 +78,7 @@ impl Survey {
             && self.corosync == Action::Nothing
             && self.units.is_empty()
             && self.cib_is_current
+            && self.storage.is_empty()
             && self.formed
     }
 
@@ -151,6 +155,11 @@ pub fn survey(host: &Host, loaded: &Loaded, me: u32, pending: Action) -> Result<
     }
     let units = unit_changes(host, desired, &mut notes)?;
     let cib_is_current = corosync == Action::Nothing && cib_is_current(host, desired)?;
+    let mut disks = storage::Survey::default();
+    if formed {
+        disks = storage::survey(host, desired, me)?;
+        notes.append(&mut disks.notes);
+    }
     Ok(Survey {
         files: list,
         corosync,
@@ -159,6 +168,7 @@ pub fn survey(host: &Host, loaded: &Loaded, me: u32, pending: Action) -> Result<
         units,
         adjust,
         cib_is_current,
+        storage: disks.unprepared,
         master,
         notes,
     })

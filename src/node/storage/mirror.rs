@@ -102,6 +102,7 @@ pub fn prepare(
     mirror.metadata(standing, journal)?;
     if serving {
         // Pacemaker starts it here, and the side that serves is copied.
+        mirror.attach()?;
         mirror.link_all(journal)?;
     } else {
         let done = mirror.form(journal);
@@ -153,6 +154,16 @@ impl Mirror<'_> {
         record.uuid = found.uuid.clone();
         record.save(host, &key)?;
         journal.done(&step)
+    }
+
+    /// A resource that has lost its disk stays up without one: nobody else gives
+    /// it the new one.
+    fn attach(&self) -> Result<(), Failure> {
+        let state = drbd::state(self.work.host, self.drbd)?;
+        match state {
+            Some(state) if state.disk == "Diskless" => self.drbdadm("attach"),
+            _ => Ok(()),
+        }
     }
 
     fn form(&self, journal: &mut dyn Steps) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ mod peers;
 mod record;
 mod sbd;
 mod steps;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -25,8 +26,10 @@ use super::journal::Journal;
 use super::problem::Failure;
 use crate::cluster::Desired;
 use item::Item;
-pub use migrate::Unlinked;
 use steps::Steps;
+
+pub use migrate::Unlinked;
+pub use survey::Survey;
 
 /// The node that works.
 struct Work<'a> {
@@ -61,6 +64,15 @@ pub fn unlinked(host: &Host, desired: &Desired, me: &str, resource: &str) -> Vec
         }
     }
     found
+}
+
+/// Compares the disks of this node, `me`, with what [`prepare`] leaves; changes
+/// nothing, and reads little of each disk.
+///
+/// # Errors
+/// A record of this program is damaged.
+pub fn survey(host: &Host, desired: &Desired, me: u32) -> Result<Survey, Failure> {
+    survey::survey(host, desired, me)
 }
 
 /// Makes the disks of sbd; the node with the lowest id makes them, the others

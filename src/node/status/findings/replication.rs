@@ -25,8 +25,10 @@ fn state(facts: &Facts, replica: &Replica) -> Option<Finding> {
             Finding::wrong(format!(
                 "{name} has lost its disk on this node; it works on the other node's"
             ))
-            .mend("# Mend or replace the disk, then:")
-            .mend(format!("drbdadm attach {name}")),
+            .mend("# Mend the disk, then:")
+            .mend(format!("drbdadm attach {name}"))
+            .mend("# or put a blank one in its place, under the same path, then:")
+            .mend("ubuntu-ha apply"),
         );
     }
     if replica.is_syncing() {

@@ -9,7 +9,7 @@ use std::thread;
 
 use super::super::record::{Record, Stage};
 use super::super::tree::Tree;
-use super::super::{check, prepare_with};
+use super::super::{Survey, check, prepare_with, survey};
 use super::world::World;
 use super::{Trace, desired, drbd, filesystem, refusals};
 use crate::cluster::{Desired, FilesystemOn};
@@ -655,4 +655,55 @@ fn a_node_that_still_reads_is_waited_for() {
         .filter(|line| line.contains("alpha attrd_updater") && line.contains("--update reading|"));
     let beats: BTreeSet<&String> = beats.collect();
     assert!(beats.len() > 2, "{beats:?}");
+}
+
+/// What pacemaker's configuration answers when it has the resource.
+fn served(world: &World) {
+    let path = "//primitive//nvpair[@name='drbd_resource'][@value='data']";
+    fs::write(world.dir.path().join("cib"), path).unwrap();
+}
+
+#[test]
+fn a_blank_disk_in_the_place_of_a_dead_one_is_seen_and_attached() {
+    let (world, wanted) = (World::new(), plan(&[]));
+    let beta = world.host("beta");
+    let look = || survey(&beta, &wanted, 2).unwrap();
+    assert_eq!(look().unprepared, ["DRBD resource data"]);
+    must(&run(&world, &wanted, None));
+    served(&world);
+    assert_eq!(look(), Survey::default());
+    // The disk has failed and was replaced; the other side serves.
+    let put = |node: &str, what: &str, value: &str| {
+        let path = world.dir.path().join("drbd").join(node).join(what);
+        fs::write(path, value).unwrap();
+    };
+    put("alpha", "role", "Primary");
+    for (what, value) in [("up", "yes"), ("md", "none"), ("disk", "Diskless")] {
+        put("beta", what, value);
+    }
+    let shown = " 2: cs:Connected ro:Secondary/Primary ds:Diskless/UpToDate C r-----\n";
+    let text = format!("version: 8.4.11 (api:1/proto:86-101)\n{shown}");
+    fs::write(world.root("beta").join("proc/drbd"), text).unwrap();
+    let disk = fs::File::create(world.root("beta").join("dev/vdb")).unwrap();
+    disk.set_len(67 << 20).unwrap();
+    assert_eq!(look().unprepared, ["DRBD resource data"]);
+    prepare_with(&beta, &wanted, 2, &mut Trace::default()).unwrap();
+    assert_eq!(world.count("beta drbdadm create-md data"), 2);
+    assert_eq!(world.count("beta drbdadm attach data"), 1);
+    assert_eq!(world.drbd("beta", "disk"), "Inconsistent");
+    assert_eq!(look(), Survey::default());
+}
+
+#[test]
+fn a_disk_that_is_gone_is_told_and_is_nothing_to_prepare() {
+    let (world, wanted) = (World::new(), plan(&[]));
+    must(&run(&world, &wanted, None));
+    fs::remove_file(world.root("beta").join("dev/vdb")).unwrap();
+    let found = survey(&world.host("beta"), &wanted, 2).unwrap();
+    assert_eq!(found.unprepared, [""; 0]);
+    let [note] = found.notes.as_slice() else {
+        panic!("{found:?}");
+    };
+    let start = "DRBD resource data: /dev/vdb does not exist on this node";
+    assert!(note.starts_with(start), "{note}");
 }

@@ -85,14 +85,19 @@ case "$1" in
 create-md)
     [ "$(get "$ME" md)" = none ] || fail "You want me to create a v08 style block: there is data"
     put "$ME" md fresh
-    put "$ME" disk Inconsistent
-    put "$ME" role Secondary
+    if [ "$(get "$ME" up)" != yes ]; then
+        put "$ME" disk Inconsistent
+        put "$ME" role Secondary
+    fi
     printf '\203\164\002\153' | dd of="$R/dev/vdb" bs=1 seek=$(($(stat -c %s "$R/dev/vdb") - 4036)) conv=notrunc status=none
     ;;
 up)
     [ "$(get "$ME" md)" != none ] || fail "no metadata"
     [ "$(get "$ME" up)" != yes ] || fail "already up"
     put "$ME" up yes ;;
+attach)
+    [ "$(get "$ME" up) $(get "$ME" md) $(get "$ME" disk)" = "yes fresh Diskless" ] || fail "no metadata"
+    put "$ME" disk Inconsistent ;;
 down)
     [ "$(get "$ME" up)" = yes ] || exit 0
     [ "$(get "$ME" role)" = Secondary ] || fail "State change failed: device is held open by someone"
