@@ -68,7 +68,7 @@ pub fn prepare(
                 "answer the path that the shared device has on all nodes".into(),
             ));
         }
-    } else if !(serving && is_ready(work, group)?) {
+    } else if !(serving && standing == Standing::Ours && is_ready(work, group)?) {
         make(work, group, &device, standing, filesystems, journal)?;
     }
     for filesystem in filesystems {

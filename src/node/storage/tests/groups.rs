@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use super::super::prepare_with;
+use super::super::{prepare_with, survey};
 use super::world::World;
 use super::{Trace, desired, filesystem, group};
 use crate::cluster::{Desired, FilesystemOn};
@@ -200,5 +200,28 @@ fn killed_at_every_step_the_next_run_finishes_the_group() {
             outcome.unwrap().unwrap();
         }
         assert_made(&world);
+    }
+}
+
+#[test]
+fn a_node_of_a_running_cluster_makes_the_unshared_group_that_it_lacks() {
+    let (world, wanted) = (world(), plan(false));
+    let beta = world.host("beta");
+    let cib = "//primitive//nvpair[@name='vgname'][@value='hatrial']";
+    fs::write(world.dir.path().join("cib"), cib).unwrap();
+    let look = || survey(&beta, &wanted, 2).unwrap();
+    for made in 1..=2 {
+        assert_eq!(look().unprepared, ["volume group hatrial"]);
+        prepare_with(&beta, &wanted, 2, &mut Trace::default()).unwrap();
+        assert_eq!(world.count("beta vgcreate"), made);
+        assert_eq!(look().unprepared, [""; 0]);
+        prepare_with(&beta, &wanted, 2, &mut Trace::default()).unwrap();
+        assert_eq!(world.count("beta vgcreate"), made, "made again");
+        // The disk is replaced by a blank one.
+        for file in ["vg", "lv", "lvdata"] {
+            fs::remove_file(world.dir.path().join(file)).unwrap();
+        }
+        let disk = fs::File::create(world.dir.path().join("vdc")).unwrap();
+        disk.set_len(128 << 20).unwrap();
     }
 }
