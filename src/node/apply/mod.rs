@@ -264,7 +264,8 @@ fn recover<'a>(host: &'a Host, open: Option<Journal<'a>>) -> Result<Option<Journ
         "ubuntu-ha: a run of `{command}` was stopped {when}; putting back what it changed, then \
          starting anew"
     );
-    for line in rollback::put_back(host, journal)? {
+    let told = rollback::put_back(host, journal)?;
+    for line in told.done.iter().chain(&told.left) {
         eprintln!("ubuntu-ha: {line}");
     }
     Ok(None)
@@ -273,7 +274,9 @@ fn recover<'a>(host: &'a Host, open: Option<Journal<'a>>) -> Result<Option<Journ
 fn roll_back(host: &Host, open: Option<Journal>) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::default();
     if let Some(journal) = open {
-        outcome.done = rollback::put_back(host, journal)?;
+        let told = rollback::put_back(host, journal)?;
+        outcome.done = told.done;
+        outcome.notes = told.left;
         outcome.changed = true;
     } else {
         outcome.notes.push("no run was interrupted".into());
@@ -285,7 +288,14 @@ fn roll_back(host: &Host, open: Option<Journal>) -> Result<Outcome, Failure> {
 fn undo(host: &Host, journal: Journal, failure: Failure) -> Failure {
     eprintln!("ubuntu-ha: that failed; putting everything back");
     match rollback::put_back(host, journal) {
-        Ok(_) => with_end(failure, "everything was put back"),
+        Ok(told) if told.left.is_empty() => with_end(failure, "everything was put back"),
+        Ok(told) => {
+            let left = told.left.join("; ");
+            with_end(
+                failure,
+                &format!("everything else was put back, but {left}"),
+            )
+        }
         Err(Failure::Failed { message, remedy } | Failure::Environment { message, remedy }) => {
             with_end(failure, &format!("and then: {message}; {remedy}"))
         }

@@ -23,6 +23,8 @@ const LEFT: &str = "corosync-left";
 pub const ADJUSTED: &str = "adjusted";
 /// DRBD resources that get their first file.
 pub const NEW_DRBD: &str = "new-drbd";
+/// Directories that move onto them.
+pub const MOVING: &str = "moving";
 const FORMING: &str = "forming";
 
 /// A step of the journal.
@@ -68,7 +70,7 @@ pub fn run(
         failure,
         formed: true,
     };
-    write_files(host, journal, survey).map_err(before)?;
+    write_files(host, journal, desired, survey).map_err(before)?;
     daemons(host, journal, desired, me, survey).map_err(before)?;
     journal.point("waiting for the nodes");
     let notes = membership::wait(host, desired, me, survey.formed, options.wait).map_err(before)?;
@@ -89,7 +91,12 @@ pub fn pending(journal: Option<&Journal>) -> Action {
 }
 
 /// First everything that needs room on the disk, then renames alone.
-fn write_files(host: &Host, journal: &mut Journal, survey: &Survey) -> Result<(), Failure> {
+fn write_files(
+    host: &Host,
+    journal: &mut Journal,
+    desired: &Desired,
+    survey: &Survey,
+) -> Result<(), Failure> {
     let path = |write: &super::survey::Write| host.layout.path(&write.path);
     if survey.corosync != Action::Nothing {
         let most = journal
@@ -108,6 +115,8 @@ fn write_files(host: &Host, journal: &mut Journal, survey: &Survey) -> Result<()
         .filter_map(super::survey::Write::drbd)
         .collect();
     if !new.is_empty() && journal.noted(NEW_DRBD).is_none() {
+        let moving = storage::undo::directories(host, desired, &host.name()?, &new)?;
+        journal.note(MOVING, &moving)?;
         journal.note(NEW_DRBD, &new.join(" "))?;
     }
     for write in &survey.files {

@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// Beside the copy while it is incomplete.
 const COPYING: &str = ".ubuntu-ha-copying";
 /// Beside the directory while it is exchanged for the link.
-const EXCHANGE: &str = ".ubuntu-ha-exchange";
+pub const EXCHANGE: &str = ".ubuntu-ha-exchange";
 
 /// What a node has in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

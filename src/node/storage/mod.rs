@@ -20,6 +20,7 @@ mod survey;
 mod tests;
 mod tree;
 mod udev;
+pub mod undo;
 
 use super::host::Host;
 use super::journal::Journal;

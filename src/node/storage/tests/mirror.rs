@@ -15,9 +15,9 @@ use super::{Trace, desired, drbd, filesystem, refusals};
 use crate::cluster::{Desired, FilesystemOn};
 use crate::node::problem::Failure;
 
-const CLC: &str = "/var/lib/eucalyptus";
+pub const CLC: &str = "/var/lib/eucalyptus";
 
-fn plan(migrate: &[&str]) -> Desired {
+pub fn plan(migrate: &[&str]) -> Desired {
     let on = FilesystemOn::Drbd("data".into());
     desired(vec![
         drbd("/dev/vdb", true),
@@ -26,10 +26,10 @@ fn plan(migrate: &[&str]) -> Desired {
 }
 
 /// How one node's run ended; `None` when it was killed.
-type Outcome = Option<Result<(), Failure>>;
+pub type Outcome = Option<Result<(), Failure>>;
 
 /// Both nodes run at the same time; `stops` says where one is killed.
-fn run(world: &World, wanted: &Desired, stop: Option<(&str, &str)>) -> [(Outcome, Trace); 2] {
+pub fn run(world: &World, wanted: &Desired, stop: Option<(&str, &str)>) -> [(Outcome, Trace); 2] {
     let _ = fs::remove_file(world.dir.path().join("killed"));
     let one = |id: u32, name: &'static str| {
         let mut trace = match stop {
@@ -52,7 +52,7 @@ fn run(world: &World, wanted: &Desired, stop: Option<(&str, &str)>) -> [(Outcome
     })
 }
 
-fn must(outcomes: &[(Outcome, Trace); 2]) {
+pub fn must(outcomes: &[(Outcome, Trace); 2]) {
     for (outcome, _) in outcomes {
         if let Some(Err(failure)) = outcome {
             panic!("{failure:?}");
@@ -73,7 +73,7 @@ fn message(outcome: &Outcome) -> String {
 }
 
 /// What a Cloud Controller leaves: files of several modes, links of both kinds.
-fn fill(world: &World, node: &str, words: &str) {
+pub fn fill(world: &World, node: &str, words: &str) {
     let top = world.root(node).join("var/lib/eucalyptus");
     fs::create_dir_all(top.join("keys")).unwrap();
     fs::write(top.join("keys/node-cert.pem"), words).unwrap();
@@ -121,7 +121,7 @@ fn assert_formed(world: &World) {
     assert_eq!(label, "drbd-data");
 }
 
-fn asides(world: &World, node: &str) -> Vec<String> {
+pub fn asides(world: &World, node: &str) -> Vec<String> {
     let names = fs::read_dir(world.root(node).join("var/lib")).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names
@@ -131,7 +131,7 @@ fn asides(world: &World, node: &str) -> Vec<String> {
     names
 }
 
-fn assert_moved(world: &World, original: &Tree) {
+pub fn assert_moved(world: &World, original: &Tree) {
     for node in ["alpha", "beta"] {
         let link = world.root(node).join("var/lib/eucalyptus");
         let target = fs::read_link(&link).unwrap();

@@ -5,6 +5,7 @@ mod groups;
 mod mirror;
 mod moving;
 mod udev;
+mod undo;
 mod world;
 
 use std::collections::BTreeSet;
@@ -25,7 +26,7 @@ struct Stopped;
 /// Notes the steps, and stops at one of them as SIGKILL would: nothing that
 /// follows is run.
 #[derive(Default)]
-struct Trace {
+pub struct Trace {
     seen: Vec<String>,
     done: BTreeSet<String>,
     stop_at: Option<String>,

@@ -153,7 +153,7 @@ ln -s "$W/content" "$4"
 echo "/dev/drbd2 ${4#$R} ext4 rw 0 0" >>"$R/proc/mounts"
 "#;
 
-const UMOUNT: &str = r#"
+pub const UMOUNT: &str = r#"
 rm "$1" && mkdir "$1"
 : >"$R/proc/mounts"
 "#;
