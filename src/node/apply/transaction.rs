@@ -167,6 +167,9 @@ fn daemons(
     for verb in ["enable", "disable"] {
         units::change_all(host, journal, verb, &survey.units_to(verb))?;
     }
+    if survey.corosync >= Action::Start || !units::installed(host, "pacemaker")?.active {
+        read_units(host, journal)?;
+    }
     match survey.corosync {
         Action::Nothing => {}
         Action::Reload => {
@@ -206,6 +209,19 @@ fn daemons(
     }
     for resource in &survey.adjust {
         adjust(host, journal, resource)?;
+    }
+    Ok(())
+}
+
+/// Has systemd read the files of units that came after it had loaded them, as
+/// our packages' for the units of others: it starts those as it knows them.
+fn read_units(host: &Host, journal: &mut Journal) -> Result<(), Failure> {
+    let ask = ["show", "--property=NeedDaemonReload", "--value"];
+    let names = ["sbd", "sbd_remote", "corosync", "pacemaker"];
+    let asked = host.run("systemctl", &[&ask[..], &names].concat(), PATIENCE)?;
+    if asked.stdout.lines().any(|line| line.trim() == "yes") {
+        journal.point("having systemd read its files anew");
+        host.must("systemctl", &["daemon-reload"], PATIENCE)?;
     }
     Ok(())
 }
