@@ -254,18 +254,33 @@ fn delay(desired: &Desired) -> u32 {
 #[test]
 fn the_half_that_shall_live_is_shot_after_the_other_is_dead() {
     for watchdog in [5, 15, 60] {
-        let sbd = |role: &str| {
-            Cluster::example(role)
+        let sbd = |cluster: Cluster| {
+            let cluster = cluster
                 .answer("fencing", "sbd")
                 .answer("sbd_device", "/dev/disk/by-id/virtio-sbd")
                 .answer("sbd_watchdog_timeout", &watchdog.to_string())
-                .answer("qdevice", "")
-                .desired()
+                .answer("qdevice", "");
+            delay(&cluster.desired())
         };
-        assert!(delay(&sbd("clvm")) > watchdog);
-        assert!(delay(&sbd("advanced")) > watchdog);
-        // Nothing waits for the DLM.
-        assert_eq!(delay(&sbd("drbd")), 5);
+        let drbd = || Cluster::example("drbd");
+        assert!(sbd(Cluster::example("clvm")) > watchdog);
+        assert!(sbd(Cluster::example("advanced")) > watchdog);
+        // The half that is shot is not the Primary.
+        assert_eq!(sbd(drbd()), 5);
+        // It may be.
+        let other = drbd()
+            .role("vip")
+            .role_answer("vip", "vip", "192.0.2.50/24");
+        assert!(sbd(other) > watchdog);
+        let pair = drbd()
+            .role("walrus")
+            .role_answer("walrus", "vip", "192.0.2.50/24")
+            .role_answer("walrus", "device", "/dev/vdz");
+        assert!(sbd(pair) > watchdog);
+        let loose = drbd().recipe("drbd", |role| {
+            role.group[0].members.pop();
+        });
+        assert!(sbd(loose) > watchdog);
     }
 }
 

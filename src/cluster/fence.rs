@@ -202,13 +202,34 @@ fn delay(settings: &Settings, roles: &[Role], devices: &[FenceDevice]) -> Option
     let far = |device: &FenceDevice| !["fence_ipmilan", SBD_AGENT].contains(&&*device.agent);
     let delay = if devices.iter().any(far) { FAR } else { NEAR };
     let by_disk = devices.iter().any(|device| device.agent == SBD_AGENT);
-    if !by_disk || !dlm::is_used(roles) {
+    if !by_disk || !hangs(roles) {
         return Some(delay);
     }
     // Who was told to die by sbd's disk dies within its watchdog's timeout, not at
     // once: sbd calls sync(2) first, which hangs where I/O is suspended. Until
     // then it shoots too.
     Some(delay.max(settings.sbd().watchdog + SBD_READS))
+}
+
+/// Whether I/O may be suspended on the half that is shot: it waits for the DLM,
+/// or is the Primary of a DRBD resource. Where the cluster has one DRBD resource
+/// and one thing to run, the Primary is the half that lives.
+fn hangs(roles: &[Role]) -> bool {
+    if dlm::is_used(roles) {
+        return true;
+    }
+    let replicated: usize = roles.iter().map(|role| role.drbd.len()).sum();
+    replicated > 1 || replicated == 1 && (roles.len() > 1 || apart(&roles[0]) != 1)
+}
+
+/// How many things of a role find their places each by itself.
+fn apart(role: &Role) -> usize {
+    let grouped = |id| role.groups.iter().any(|(_, members)| members.contains(&id));
+    let resources = role.resources.iter().map(|r| r.recipe.id.as_str());
+    let groups = role.groups.iter().map(|(id, _)| *id);
+    (resources.filter(|id| !grouped(*id)).chain(groups))
+        .filter(|id| role.clone_of(id).is_none())
+        .count()
 }
 
 /// `priority-fencing-delay`, where both halves of a split would shoot.
