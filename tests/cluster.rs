@@ -284,6 +284,37 @@ fn the_half_that_shall_live_is_shot_after_the_other_is_dead() {
     }
 }
 
+/// Pacemaker adds a device's own delay, of which the half that shall live may get
+/// all and the other nothing.
+#[test]
+fn the_delays_of_a_fence_agent_are_outlasted() {
+    let agent = |parameters: &str| {
+        Cluster::example("vip")
+            .answer("fencing", "agent")
+            .answer("fence_agent", "fence_virsh")
+            .answer("fence_parameters", &format!("ip=192.0.2.30 {parameters}"))
+    };
+    for (parameters, expected) in [
+        ("", 10),
+        ("pcmk_delay_max=15s", 40),
+        ("pcmk_delay_base=alpha:0;beta:1min pcmk_delay_max=15s", 130),
+        ("alpha:plug=a beta:plug=b beta:pcmk_delay_base=2500ms", 16),
+    ] {
+        let desired = agent(parameters).desired();
+        assert_eq!(delay(&desired), expected, "{parameters}");
+        let noted = |note: &String| note.contains("before the fence agent shoots");
+        assert_eq!(
+            desired.notes.iter().any(noted),
+            expected > 10,
+            "{parameters}"
+        );
+    }
+    let three = agent("pcmk_delay_max=15s")
+        .answer("nodes", THREE_NODES)
+        .desired();
+    assert!(!three.cib.contains("priority-fencing-delay"));
+}
+
 /// Two halves are never even: one fence device counts, on one node, for less
 /// than any work.
 #[test]

@@ -498,6 +498,18 @@ fn of_fencing() -> Vec<Bad> {
             &["`passwd`", "everybody may read", "fence_password"],
         ),
         (
+            agent("pcmk_delay_max=soon"),
+            "cluster/fence_parameters",
+            &["pcmk_delay_max=soon", "pcmk_delay_max=5s"],
+        ),
+        (
+            vip().recipe("vip", |role| {
+                role.resource[0].meta.insert("priority".into(), "1".into());
+            }),
+            "vip/",
+            &["resource ip", "priority `1`", "at least 2"],
+        ),
+        (
             agent("pcmk_host_lst=x"),
             "cluster/fence_parameters",
             &["no pcmk_host_lst", "pcmk_host_list"],

@@ -48,6 +48,10 @@ pub(super) const WORK: &str = "10";
 /// Below that of any work.
 const LEAST: &str = "1";
 
+/// The least `priority` that a recipe may give to work: with that of a fence
+/// device two halves would be even.
+pub(super) const LEAST_WORK: u32 = 2;
+
 /// The longest message of sbd, in seconds, for which fence_sbd's own
 /// `power_timeout` of 30 s, after which it stops waiting for sbd, and the 60 s
 /// that pacemaker gives an agent are long enough.
@@ -202,13 +206,18 @@ fn delay(settings: &Settings, roles: &[Role], devices: &[FenceDevice]) -> Option
     let far = |device: &FenceDevice| !["fence_ipmilan", SBD_AGENT].contains(&&*device.agent);
     let delay = if devices.iter().any(far) { FAR } else { NEAR };
     let by_disk = devices.iter().any(|device| device.agent == SBD_AGENT);
-    if !by_disk || !hangs(roles) {
-        return Some(delay);
-    }
     // Who was told to die by sbd's disk dies within its watchdog's timeout, not at
     // once: sbd calls sync(2) first, which hangs where I/O is suspended. Until
     // then it shoots too.
-    Some(delay.max(settings.sbd().watchdog + SBD_READS))
+    let delay = match by_disk && hangs(roles) {
+        true => delay.max(settings.sbd().watchdog + SBD_READS),
+        false => delay,
+    };
+    // Pacemaker adds a device's own delay to this one. Who shall live may wait for
+    // the longest before it shoots, and who shall not may wait for none: the manual
+    // wants twice the longest.
+    let own = super::fence_agent::longest_wait(devices);
+    Some(delay.saturating_add(own.saturating_mul(2)))
 }
 
 /// Whether I/O may be suspended on the half that is shot: it waits for the DLM,

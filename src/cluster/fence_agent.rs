@@ -19,6 +19,9 @@ pub(super) const PACEMAKERS: [&str; 7] = [
     "pcmk_host_map",
 ];
 
+/// Those of them that have it wait before it shoots.
+const DELAYS: [&str; 2] = ["pcmk_delay_base", "pcmk_delay_max"];
+
 /// Whether a parameter is for pacemaker; `pcmk_off_timeout` and its like are
 /// too.
 pub(super) fn is_pacemakers(name: &str) -> bool {
@@ -30,6 +33,46 @@ pub(super) fn is_pacemakers(name: &str) -> bool {
             actions.contains(&action) && ["action", "timeout", "retries"].contains(&what)
         });
     of_action || PACEMAKERS.contains(&name)
+}
+
+/// Seconds for which pacemaker may wait before one of the devices shoots,
+/// because its parameters say so.
+pub(super) fn longest_wait(devices: &[FenceDevice]) -> u32 {
+    let params = devices.iter().flat_map(|device| &device.params);
+    let waits = params.filter(|(name, _)| DELAYS.contains(&name.as_str()));
+    let seconds = waits.filter_map(|(_, value)| seconds_of(value));
+    seconds.max().unwrap_or(0)
+}
+
+/// The longest time of a delay, rounded up to seconds: `5s`, or of
+/// `pcmk_delay_base` one for each node, `alpha:5s;beta:0`.
+fn seconds_of(value: &str) -> Option<u32> {
+    let times = value.split(';').filter(|entry| !entry.is_empty());
+    let times = times.map(|entry| match entry.split_once(':') {
+        Some((_, time)) => seconds(time),
+        None => seconds(entry),
+    });
+    // One that cannot be read hides the others.
+    let times: Option<Vec<u32>> = times.collect();
+    times?.into_iter().max()
+}
+
+/// A time as pacemaker reads it: a number alone is of seconds.
+fn seconds(time: &str) -> Option<u32> {
+    let end = time
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(time.len());
+    let (number, unit) = time.split_at(end);
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "us" | "usec" => number.div_ceil(1_000_000),
+        "ms" | "msec" => number.div_ceil(1000),
+        "" | "s" | "sec" => number,
+        "m" | "min" => number.checked_mul(60)?,
+        "h" | "hr" => number.checked_mul(3600)?,
+        _ => return None,
+    };
+    u32::try_from(seconds).ok()
 }
 
 /// `fence_parameters` taken apart.
@@ -194,6 +237,11 @@ fn parse_one(settings: &Settings, entry: &str) -> Result<(Option<String>, String
     if name.is_empty() || !name.chars().all(sound) || value.is_empty() {
         return Err(format!("`{entry}` is no parameter; write name=value"));
     }
+    if DELAYS.contains(&name) && seconds_of(value).is_none() {
+        return Err(format!(
+            "`{entry}` is no time to wait; write seconds, such as {name}=5s"
+        ));
+    }
     if super::redact::is_secret(name) {
         return Err(format!(
             "holds `{name}`, and everybody may read this answer; write the password as \
@@ -202,4 +250,39 @@ fn parse_one(settings: &Settings, entry: &str) -> Result<(Option<String>, String
         ));
     }
     Ok((node.map(str::to_owned), name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds_of;
+
+    #[test]
+    fn a_delay_is_read_as_pacemaker_does() {
+        for (value, longest) in [
+            ("7", 7),
+            ("7s", 7),
+            ("7sec", 7),
+            ("1500ms", 2),
+            ("2min", 120),
+            ("1h", 3600),
+            ("0", 0),
+            ("alpha:5s;beta:30", 30),
+            ("alpha:40;beta:0;", 40),
+        ] {
+            assert_eq!(seconds_of(value), Some(longest), "{value}");
+        }
+        for value in [
+            "",
+            ";",
+            "s",
+            "-5",
+            "5 s",
+            "5d",
+            "alpha:",
+            "alpha:5;beta:x",
+            "99999999999",
+        ] {
+            assert_eq!(seconds_of(value), None, "{value}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::Draft;
 use crate::cluster::refuse::Refusals;
 use crate::cluster::settings::{Choice, question};
-use crate::cluster::{FenceDevice, Fencing};
+use crate::cluster::{FenceDevice, Fencing, fence, fence_agent};
 use crate::recipe::model::FencingNeed;
 
 pub(super) fn check(draft: &Draft, refusals: &mut Refusals, notes: &mut Vec<String>) {
@@ -29,6 +29,43 @@ pub(super) fn check(draft: &Draft, refusals: &mut Refusals, notes: &mut Vec<Stri
         sbd(draft, refusals);
     }
     ids(draft, refusals);
+    priorities(draft, refusals);
+    let wait = fence_agent::longest_wait(draft.fencing.devices());
+    if settings.is_pair() && wait > 0 {
+        notes.push(format!(
+            "Pacemaker waits for up to {wait} s before the fence agent shoots, as {} says, and \
+             {} s more before the node that does the work is shot; the latter is enough.",
+            question::FENCE_PARAMETERS,
+            2 * u64::from(wait)
+        ));
+    }
+}
+
+/// Two halves of a pair must not be even: one fence device counts for less than
+/// any work.
+fn priorities(draft: &Draft, refusals: &mut Refusals) {
+    if !draft.settings.is_pair() {
+        return;
+    }
+    for role in draft.roles {
+        for resource in &role.resources {
+            let Some(priority) = resource.meta.get("priority") else {
+                continue;
+            };
+            let enough = |number: u32| number >= fence::LEAST_WORK;
+            if !priority.parse().is_ok_and(enough) {
+                let template = resource.recipe.meta.get("priority");
+                let message = format!(
+                    "the resource {} has the priority `{priority}`, by which a fence device could \
+                     weigh as much as the work; write a whole number of at least {}",
+                    resource.recipe.id,
+                    fence::LEAST_WORK
+                );
+                let question = template.and_then(|template| role.question_in(template));
+                refusals.role(role.name, question, message);
+            }
+        }
+    }
 }
 
 /// Whether a role waits for fencing.

@@ -1,6 +1,7 @@
 //! Ids, groups, clones, fencing, properties.
 
 use super::Checker;
+use super::resources::check_priority;
 use crate::recipe::document::{Step, at};
 use crate::recipe::model::{CloneSpec, FencingNeed, Kind};
 use crate::recipe::suggest;
@@ -184,6 +185,9 @@ fn check_clone(checker: &mut Checker, index: usize, clone: &CloneSpec) {
     for (name, value) in &clone.meta {
         let path = at!["clone", index, "meta", name];
         if META.contains(&name.as_str()) {
+            if name == "priority" {
+                check_priority(checker, path, value, clone.promotable);
+            }
             continue;
         }
         meta(checker, path, name, &CLONE_META);

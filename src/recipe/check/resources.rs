@@ -67,6 +67,15 @@ fn check_resource(checker: &mut Checker, index: usize, resource: &Resource) {
     for name in resource.meta.keys() {
         meta(checker, at!["resource", index, "meta", name], name, &META);
     }
+    if let Some(priority) = resource.meta.get("priority") {
+        let path = at!["resource", index, "meta", "priority"];
+        check_priority(
+            checker,
+            path,
+            priority,
+            is_promotable(checker, &resource.id),
+        );
+    }
     if let Some(interval) = &resource.monitor {
         time(checker, at!["resource", index, "monitor"], interval, true);
     }
@@ -95,6 +104,29 @@ fn check_resource(checker: &mut Checker, index: usize, resource: &Resource) {
     }
     if resource.agent == "ocf:linbit:drbd" {
         drbd(checker, index, resource);
+    }
+}
+
+/// When a pair is split, the half with the higher sum of priorities lives. One
+/// fence device counts 1, so that two halves are never even.
+pub(super) fn check_priority(
+    checker: &mut Checker,
+    path: &[Step],
+    priority: &str,
+    promotable: bool,
+) {
+    if promotable {
+        checker.key(
+            path,
+            "a promoted instance counts 1 more than the others, as much as a fence device does",
+            "take the priority out, and give it to what follows the promoted instance",
+        );
+    } else if !priority.contains("{{") && !priority.parse().is_ok_and(|number: u32| number >= 2) {
+        checker.value(
+            path,
+            format!("`priority` cannot be `{priority}`: a fence device could weigh as much"),
+            "write a whole number of at least 2; what says nothing has 10",
+        );
     }
 }
 
