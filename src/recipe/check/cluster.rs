@@ -2,6 +2,7 @@
 
 use super::Checker;
 use super::resources::check_priority;
+use super::storage::one_node_filesystem;
 use crate::recipe::document::{Step, at};
 use crate::recipe::model::{CloneSpec, FencingNeed, Kind};
 use crate::recipe::suggest;
@@ -217,7 +218,10 @@ fn check_clone(checker: &mut Checker, index: usize, clone: &CloneSpec) {
 
 fn fencing(checker: &mut Checker) {
     let recipe = checker.recipe;
-    let storage = !recipe.drbd.is_empty() || !recipe.lvm.is_empty();
+    let storage = !recipe.drbd.is_empty()
+        || !recipe.lvm.is_empty()
+        || !recipe.filesystem.is_empty()
+        || (recipe.resource.iter()).any(|resource| one_node_filesystem(recipe, resource).is_some());
     if recipe.role.kind == Kind::Role && storage && recipe.fencing.need != FencingNeed::Required {
         checker.value(
             at!["fencing", "need"],

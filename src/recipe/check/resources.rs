@@ -98,12 +98,44 @@ fn check_resource(checker: &mut Checker, index: usize, resource: &Resource) {
             monitors.push(monitor);
         }
     }
+    if is_promotable(checker, &resource.id) {
+        both_monitored(checker, index, &monitors);
+    }
     for (name, value) in &resource.when {
         let path = at!["resource", index, "when", name];
         condition(checker, path, &checker.recipe.question, name, value);
     }
     if resource.agent == "ocf:linbit:drbd" {
         drbd(checker, index, resource);
+    }
+}
+
+/// A monitor without a role is that of instances that are not promoted.
+fn both_monitored(checker: &mut Checker, index: usize, monitors: &[(&str, Option<&str>)]) {
+    for (role, without, remedy) in [
+        (
+            "Promoted",
+            false,
+            "interval = \"29s\" and role = \"Promoted\"",
+        ),
+        (
+            "Unpromoted",
+            true,
+            "interval = \"31s\" and role = \"Unpromoted\"",
+        ),
+    ] {
+        let is = |monitor: &(&str, Option<&str>)| match monitor.1 {
+            Some(named) => named == role,
+            None => without,
+        };
+        if !monitors.iter().any(is) {
+            let id = &checker.recipe.resource[index].id;
+            checker.value(
+                at!["resource", index, "id"],
+                format!("no monitor looks after the instances of `{id}` that are {role}"),
+                format!("add a [[resource.operation]] with name = \"monitor\", {remedy}"),
+            );
+        }
     }
 }
 

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use super::Checker;
 use crate::recipe::document::{Step, at};
-use crate::recipe::model::{Drbd, Filesystem, Lvm, QuestionType};
+use crate::recipe::model::{Drbd, Filesystem, Lvm, QuestionType, Recipe, Resource};
 use crate::recipe::suggest;
 
 const FILESYSTEMS: [&str; 4] = ["ext4", "xfs", "ocfs2", "gfs2"];
 
-/// Filesystems that a second mount destroys.
-const ONE_NODE: [&str; 2] = ["ext4", "xfs"];
+/// Filesystems that a second mount destroys; a resource may mount more kinds than
+/// are made here.
+const ONE_NODE: [&str; 9] = [
+    "ext4", "xfs", "ext2", "ext3", "btrfs", "f2fs", "jfs", "reiserfs", "vfat",
+];
 
 pub(super) fn check(checker: &mut Checker) {
     let recipe = checker.recipe;
@@ -22,6 +25,9 @@ pub(super) fn check(checker: &mut Checker) {
     }
     for (index, filesystem) in recipe.filesystem.iter().enumerate() {
         check_filesystem(checker, index, filesystem);
+    }
+    for (index, resource) in recipe.resource.iter().enumerate() {
+        mounted_once(checker, index, resource);
     }
 }
 
@@ -201,18 +207,59 @@ fn is_within(inner: &str, outer: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// What the type of a filesystem may be, where a question asks for it.
+fn kinds<'a>(recipe: &'a Recipe, kind: &'a str) -> Vec<&'a str> {
+    if !kind.contains("{{") {
+        return vec![kind];
+    }
+    let question = kind.trim_matches(['{', '}', ' ']);
+    let question = recipe.question.iter().find(|q| q.name == question);
+    let choices = question.into_iter().flat_map(|question| &question.choices);
+    choices.map(String::as_str).collect()
+}
+
+/// The type that a resource mounts, where two nodes must not mount it at once.
+pub(super) fn one_node_filesystem<'a>(
+    recipe: &'a Recipe,
+    resource: &'a Resource,
+) -> Option<&'a str> {
+    if resource.agent != "ocf:heartbeat:Filesystem" {
+        return None;
+    }
+    let made = (recipe.filesystem.iter())
+        .filter(|made| resource.params.get("directory") == Some(&made.mount))
+        .map(|made| &made.kind);
+    let all = resource.params.get("fstype").into_iter().chain(made);
+    let mut all = all.flat_map(|kind| kinds(recipe, kind));
+    all.find(|kind| ONE_NODE.contains(kind))
+}
+
+/// A clone of it runs on all nodes at once.
+fn mounted_once(checker: &mut Checker, index: usize, resource: &Resource) {
+    let recipe = checker.recipe;
+    let Some(kind) = one_node_filesystem(recipe, resource) else {
+        return;
+    };
+    let holder = |of: &str| recipe.clone.iter().find(|clone| clone.of == of);
+    let groups = recipe.group.iter();
+    let mut groups = groups.filter(|group| group.members.contains(&resource.id));
+    let group = groups.find_map(|group| holder(&group.id));
+    if let Some(clone) = holder(&resource.id).or(group) {
+        checker.value(
+            at!["resource", index, "id"],
+            format!(
+                "`{kind}` is destroyed when two nodes mount it, and the clone `{}` mounts it on \
+                 all",
+                clone.id
+            ),
+            "use ocfs2 or gfs2, or take the resource out of the clone",
+        );
+    }
+}
+
 fn check_type(checker: &mut Checker, index: usize, filesystem: &Filesystem) {
     let path = at!["filesystem", index, "type"];
-    let kinds: Vec<&str> = if filesystem.kind.contains("{{") {
-        let question = filesystem.kind.trim_matches(['{', '}', ' ']);
-        let questions = &checker.recipe.question;
-        match questions.iter().find(|q| q.name == question) {
-            Some(question) => question.choices.iter().map(String::as_str).collect(),
-            None => return,
-        }
-    } else {
-        vec![&filesystem.kind]
-    };
+    let kinds = kinds(checker.recipe, &filesystem.kind);
     for kind in &kinds {
         if !FILESYSTEMS.contains(kind) {
             checker.value(
