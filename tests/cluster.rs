@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use hapkg::cluster::Desired;
+use hapkg::cluster::{Desired, Fencing};
 use hapkg::recipe::answer::validate;
 use setup::{Cluster, golden};
 
@@ -313,6 +313,39 @@ fn the_delays_of_a_fence_agent_are_outlasted() {
         .answer("nodes", THREE_NODES)
         .desired();
     assert!(!three.cib.contains("priority-fencing-delay"));
+}
+
+/// What the devices for all nodes share says nothing of other nodes in that of
+/// one.
+#[test]
+fn the_device_of_a_node_fences_nobody_else() {
+    let desired = Cluster::example("vip")
+        .answer("fencing", "agent")
+        .answer("fence_agent", "fence_apc")
+        .answer(
+            "fence_parameters",
+            "username=x pcmk_host_map=alpha:1;beta:2,3 pcmk_host_check=none \
+             alpha:ip=192.0.2.31 beta:ip=192.0.2.32",
+        )
+        .desired();
+    let Fencing::Devices(devices) = &desired.fencing else {
+        panic!("{:?}", desired.fencing);
+    };
+    assert_eq!(devices.len(), 2);
+    for (device, (node, map)) in devices
+        .iter()
+        .zip([("alpha", "alpha:1"), ("beta", "beta:2,3")])
+    {
+        let param = |name: &str| {
+            let mut params = device.params.iter();
+            let found = params.find(|(known, _)| known == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        assert_eq!(device.targets, [node]);
+        assert_eq!(param("pcmk_host_list"), Some(node));
+        assert_eq!(param("pcmk_host_map"), Some(map));
+        assert_eq!(param("pcmk_host_check"), None);
+    }
 }
 
 /// Two halves are never even: one fence device counts, on one node, for less

@@ -121,7 +121,7 @@ pub(super) fn devices(
     let device = |(name, own): (String, BTreeMap<String, String>)| {
         let mut params = parameters.all.clone();
         params.extend(own);
-        params.insert("pcmk_host_list".into(), name.clone());
+        only_for(&name, &mut params);
         FenceDevice {
             id: format!("fence-agent-{name}"),
             agent: agent.clone(),
@@ -136,6 +136,24 @@ pub(super) fn devices(
         Some((name, params))
     };
     names.into_iter().filter_map(own).map(device).collect()
+}
+
+/// Pacemaker adds the nodes of `pcmk_host_map` to those of `pcmk_host_list`, and
+/// would ask the agent instead where `pcmk_host_check` says so: either way the
+/// device of one node would be used for another one.
+fn only_for(node: &str, params: &mut BTreeMap<String, String>) {
+    params.insert("pcmk_host_list".into(), node.into());
+    params.remove("pcmk_host_check");
+    if let Some(map) = params.remove("pcmk_host_map") {
+        let mut entries = map.split([';', ' ']);
+        let own = |entry: &&str| {
+            let host = entry.split_once([':', '=']).map(|(host, _)| host.trim());
+            host == Some(node)
+        };
+        if let Some(entry) = entries.find(own) {
+            params.insert("pcmk_host_map".into(), entry.into());
+        }
+    }
 }
 
 fn one_for_all(
