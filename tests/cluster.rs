@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use hapkg::cluster::{Desired, Fencing};
-use hapkg::recipe::answer::validate;
+use hapkg::recipe::answer::{Answer, validate};
 use setup::{Cluster, golden};
 
 const IPV6_NODES: &str = "alpha=2001:db8:1::11,2001:db8:2::11 beta=2001:db8:1::12,2001:db8:2::12";
@@ -424,5 +424,9 @@ fn the_answers_of_the_clusters_could_be_given() {
         if let Err(problems) = validate(&setup::node_questions(), &texts.collect()) {
             panic!("{name}: {problems:?}");
         }
+    }
+    for server in ["quorum.example.org", "192.0.2.20", "2001:db8::20"] {
+        let answer = setup::cluster_answer("qdevice", server);
+        assert_eq!(answer, Answer::HostName(server.into()));
     }
 }

@@ -241,8 +241,8 @@ proptest! {
     #[test]
     fn an_answer_reads_back_as_itself(
         kind in prop::sample::select(vec![
-            "address", "address/prefix", "host-name", "node-list", "block-device", "path",
-            "integer", "boolean", "password", "string",
+            "address", "address/prefix", "host-name", "host", "node-list", "block-device",
+            "path", "integer", "boolean", "password", "string",
         ]),
         text in "(?s)([a-f0-9:./,= -]{0,30}|.{0,20}|/dev/[a-z./]{0,9}|(10\\.[0-9]\\.0\\.[0-9]{1,3}/[0-9]{1,2}))",
     ) {

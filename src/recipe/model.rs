@@ -211,6 +211,9 @@ pub enum QuestionType {
     /// One host name label or a dotted name (RFC 1123).
     #[serde(rename = "host-name")]
     HostName,
+    /// Name of a host, or its address.
+    #[serde(rename = "host")]
+    Host,
     /// `alpha=192.0.2.11 beta=192.0.2.12`, a second link after a comma:
     /// `alpha=192.0.2.11,198.51.100.11`.
     #[serde(rename = "node-list")]
@@ -253,6 +256,7 @@ impl QuestionType {
             Self::Address => "address",
             Self::AddressPrefix => "address/prefix",
             Self::HostName => "host-name",
+            Self::Host => "host",
             Self::NodeList => "node-list",
             Self::BlockDevice => "block-device",
             Self::Path => "path",

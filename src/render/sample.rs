@@ -38,7 +38,7 @@ fn answer(question: &Question) -> String {
     let fixed = match question.kind {
         QuestionType::Address => "192.0.2.10",
         QuestionType::AddressPrefix => "192.0.2.10/24",
-        QuestionType::HostName => "alpha",
+        QuestionType::HostName | QuestionType::Host => "alpha",
         QuestionType::NodeList => "alpha=192.0.2.11 beta=192.0.2.12",
         QuestionType::BlockDevice => "/dev/disk/by-id/virtio-data",
         QuestionType::Path => "/srv/data",
@@ -84,6 +84,7 @@ mod tests {
             "address",
             "address/prefix",
             "host-name",
+            "host",
             "node-list",
             "block-device",
             "path",

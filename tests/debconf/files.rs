@@ -199,6 +199,7 @@ fn every_script_passes_shellcheck() {
         "address",
         "address/prefix",
         "host-name",
+        "host",
         "node-list",
         "block-device",
         "path",

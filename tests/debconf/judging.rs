@@ -94,6 +94,8 @@ fn config_and_the_node_program_agree() {
         ("address", "", ADDRESSES, &[]),
         ("address/prefix", "", PREFIXES, &[]),
         ("host-name", "", HOSTS, &[&x63, &x64, &name253, &name254]),
+        ("host", "", HOSTS, &[&x63, &x64, &name253, &name254]),
+        ("host", "", ADDRESSES, &[]),
         ("node-list", "", NODES, &[&nodes32, &nodes33]),
         ("block-device", "", PATHS, &[&path255, &path256]),
         ("path", "", PATHS, &[&path255, &path256]),
@@ -153,10 +155,12 @@ proptest! {
         numbers in prop::collection::vec("[+-]?[0-9]{0,20}", 8),
         any in prop::collection::vec("[^\\x00]{0,12}", 5),
     ) {
-        let cases: [(&str, &[String]); 9] = [
+        let cases: [(&str, &[String]); 11] = [
             ("address", &network),
             ("address/prefix", &network),
             ("host-name", &names),
+            ("host", &network),
+            ("host", &names),
             ("node-list", &lists),
             ("block-device", &paths),
             ("path", &paths),

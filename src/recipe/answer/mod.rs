@@ -26,7 +26,11 @@ pub const SHORTEST_PASSWORD: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Address(IpAddr),
-    AddressPrefix { address: IpAddr, prefix: u8 },
+    AddressPrefix {
+        address: IpAddr,
+        prefix: u8,
+    },
+    /// Of a host that is asked for by its name alone, or by name or address.
     HostName(String),
     NodeList(Vec<Node>),
     BlockDevice(String),
@@ -123,6 +127,7 @@ pub fn parse_answer(question: &Question, text: &str) -> Result<Answer, String> {
         QuestionType::Address => network::address(text).map(Answer::Address),
         QuestionType::AddressPrefix => network::address_prefix(text),
         QuestionType::HostName => network::host_name(text).map(Answer::HostName),
+        QuestionType::Host => network::host(text).map(Answer::HostName),
         QuestionType::NodeList => network::node_list(text).map(Answer::NodeList),
         QuestionType::BlockDevice => block_device(text).map(Answer::BlockDevice),
         QuestionType::Path => absolute_path(text).map(Answer::Path),
@@ -154,6 +159,9 @@ fn expected(question: &Question) -> String {
             "an address and its prefix length, such as `192.0.2.10/24`".into()
         }
         QuestionType::HostName => "a host name such as `alpha` or `alpha.example.org`".into(),
+        QuestionType::Host => {
+            "a host name such as `alpha.example.org`, or an address such as `192.0.2.20`".into()
+        }
         QuestionType::NodeList => {
             "every node with its address, such as `alpha=192.0.2.11 beta=192.0.2.12`".into()
         }

@@ -137,6 +137,15 @@ pub(super) fn host_name(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
+/// The name of a host, or an address at which others reach it.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let is_number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if is_number || text.contains(':') {
+        return host_address(text).map(|address| address.to_string());
+    }
+    host_name(text)
+}
+
 /// `NAME=ADDRESS` for each node, further links after commas.
 ///
 /// # Errors

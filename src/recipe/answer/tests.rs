@@ -23,6 +23,9 @@ const GOOD: &[(&str, &str, &str, &str)] = &[
     ("host-name", "", "alpha", "alpha"),
     ("host-name", "", "a-1.example.org", "a-1.example.org"),
     ("host-name", "", "3com", "3com"),
+    ("host", "", "alpha.example.org", "alpha.example.org"),
+    ("host", "", "192.0.2.20", "192.0.2.20"),
+    ("host", "", "2001:DB8:0::20", "2001:db8::20"),
     (
         "node-list",
         "",
@@ -111,6 +114,11 @@ const BAD: &[(&str, &str, &str, &str)] = &[
     ("host-name", "", "192.0.2.1", "an address"),
     ("host-name", "", "12", "a number"),
     ("host-name", "", "älpha", "holds 'ä'"),
+    ("host", "", "-alpha", "hyphen"),
+    ("host", "", "192.0.2.300", "no IP address"),
+    ("host", "", "127.0.0.1", "loopback"),
+    ("host", "", "fe80::1", "link-local"),
+    ("host", "", "a:b", "no IP address"),
     ("node-list", "", "alpha beta", "has no address"),
     (
         "node-list",

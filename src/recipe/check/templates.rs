@@ -11,6 +11,7 @@ const ANY: &[QuestionType] = &[
     QuestionType::Address,
     QuestionType::AddressPrefix,
     QuestionType::HostName,
+    QuestionType::Host,
     QuestionType::NodeList,
     QuestionType::BlockDevice,
     QuestionType::Path,

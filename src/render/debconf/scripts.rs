@@ -188,6 +188,7 @@ fn judged(question: &Question) -> Option<&'static str> {
         QuestionType::Address => "address",
         QuestionType::AddressPrefix => "address_prefix",
         QuestionType::HostName => "host_name",
+        QuestionType::Host => "host",
         QuestionType::NodeList => "node_list",
         QuestionType::BlockDevice => "block_device",
         QuestionType::Path => "path",

@@ -158,6 +158,11 @@ fn error(name: &str) -> (&'static str, &'static str) {
             "\"${value}\" is not a host name. Please enter letters, digits and hyphens, in parts \
              separated by full stops, such as alpha or alpha.example.org.",
         ),
+        "invalid_host" => (
+            "Invalid host",
+            "\"${value}\" is neither the name of a host nor an address at which others reach it. \
+             Please enter one such as alpha.example.org, 192.0.2.20 or 2001:db8::20.",
+        ),
         "invalid_node_list" => (
             "Invalid list of nodes",
             "\"${value}\" is not a list of nodes. Please enter 1 to 32 nodes separated by spaces, \

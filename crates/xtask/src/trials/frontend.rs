@@ -99,7 +99,7 @@ fn mistake(question: &Question) -> Option<&'static str> {
     match question.kind {
         QuestionType::Address => Some("192.0.2.300"),
         QuestionType::AddressPrefix => Some("192.0.2.10/33"),
-        QuestionType::HostName => Some("-alpha-"),
+        QuestionType::HostName | QuestionType::Host => Some("-alpha-"),
         QuestionType::NodeList => Some("alpha beta"),
         QuestionType::BlockDevice => Some("sdb"),
         QuestionType::Path => Some("srv/data"),
