@@ -99,6 +99,23 @@ const VIRSH: Agent = (
     ],
 );
 
+const IPSRCADDR: &str = "ocf:heartbeat:IPsrcaddr";
+
+/// The role `vip` with a source address, all of IPv6.
+fn vip_of_ipv6() -> Cluster {
+    vip()
+        .answer("nodes", "alpha=2001:db8::11 beta=2001:db8::12")
+        .role_answer("vip", "vip", "2001:db8::10/64")
+        .recipe("vip", |role| {
+            let mut source = role.resource[0].clone();
+            source.id = "source".into();
+            source.agent = IPSRCADDR.into();
+            let address = ("ipaddress".into(), "{{ vip.address }}".into());
+            source.params = BTreeMap::from([address]);
+            role.resource.push(source);
+        })
+}
+
 fn of_nodes() -> Vec<Bad> {
     let two = "alpha=192.0.2.11 beta=192.0.2.12";
     vec![
@@ -648,6 +665,14 @@ fn of_agents() -> Vec<Bad> {
             ],
         ),
         (
+            known(
+                vip_of_ipv6(),
+                &[IPADDR2, (IPSRCADDR, &[("ipaddress", true, "string")])],
+            ),
+            "vip/vip",
+            &["resource source", "no IPv6", "write an IPv4 address"],
+        ),
+        (
             known(agent("ip=192.0.2.30"), &[IPADDR2]),
             "cluster/fence_agent",
             &["fence_virsh is not installed", "on every node"],
@@ -774,6 +799,19 @@ fn what_is_allowed_is_not_refused() {
                 .role_answer("vip", "interface", "eth1"),
         ),
         ("an old parameter of a fence agent", deprecated),
+        (
+            "a source address of IPv6 where the agent knows it",
+            known(
+                vip_of_ipv6(),
+                &[
+                    IPADDR2,
+                    (
+                        IPSRCADDR,
+                        &[("ipaddress", true, "string"), ("pref", false, "string")],
+                    ),
+                ],
+            ),
+        ),
         (
             "pacemaker's own parameters",
             known(

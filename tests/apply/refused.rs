@@ -189,6 +189,52 @@ fn a_fence_device_that_does_not_answer_is_told() {
 }
 
 #[test]
+fn a_source_address_without_a_network_or_a_default_route() {
+    let host = pair();
+    let role = host.read("usr/share/ubuntu-ha/roles/vip.toml");
+    let source = "\n[[resource]]\nid = \"source\"\nagent = \"ocf:heartbeat:IPsrcaddr\"\n\
+                  params = { ipaddress = \"{{ vip.address }}\" }\n";
+    host.write("usr/share/ubuntu-ha/roles/vip.toml", &(role + source));
+    let near = "ip.-4.-o.route.show.match.192.0.2.10.scope.link";
+    let default = "ip.-4.-o.route.show.default.dev.eth1";
+    host.answer(near, 0, "");
+    let own = "no interface of this host is in its network";
+    refused(
+        &host,
+        1,
+        &["come from 192.0.2.10", own, "address of its own"],
+    );
+    host.answer(near, 0, "192.0.2.0/24 dev eth1 proto kernel scope link\n");
+    host.answer(default, 0, "");
+    refused(&host, 1, &["eth1 has no default route", "give it one"]);
+    host.answer(default, 0, "default via 192.0.2.1 \n");
+    host.run(&["apply"]).expect(0);
+}
+
+#[test]
+fn a_source_address_of_ipv6() {
+    let host = pair();
+    let nodes = "alpha=2001:db8::11 beta=2001:db8::12";
+    host.answers(&cluster(nodes), &[("secret", SECRET)]);
+    host.role("vip", "vip = \"2001:db8::10/64\"\n");
+    host.write("run/fake/addresses", "2001:db8::11/64\n");
+    let role = host.read("usr/share/ubuntu-ha/roles/vip.toml");
+    let source = "\n[[resource]]\nid = \"source\"\nagent = \"ocf:heartbeat:IPsrcaddr\"\n\
+                  params = { ipaddress = \"{{ vip.address }}\" }\n";
+    host.write("usr/share/ubuntu-ha/roles/vip.toml", &(role + source));
+    let default = "ip.-6.-o.route.show.default.dev.eth1";
+    host.answer(
+        "ip.-6.-o.route.show.match.2001:db8::10",
+        0,
+        "2001:db8::/64 dev eth1 proto kernel metric 256 pref medium\n",
+    );
+    host.answer(default, 0, "");
+    refused(&host, 1, &["eth1 has no default route", "ip -6 route show"]);
+    host.answer(default, 0, "default via fe80::1 proto ra \n");
+    host.run(&["apply"]).expect(0);
+}
+
+#[test]
 fn a_watchdog_that_is_not_there() {
     let host = pair();
     host.answers(

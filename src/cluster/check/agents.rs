@@ -1,5 +1,7 @@
 //! Agents: there, and given what they take.
 
+use std::net::Ipv6Addr;
+
 use super::Draft;
 use crate::cluster::expand::{Resource, Role};
 use crate::cluster::fence_agent;
@@ -22,7 +24,10 @@ pub(super) fn check(draft: &Draft, role: &Role, refusals: &mut Refusals) {
         }
         old_roles(role, resource, refusals);
         match draft.platform.agents.get(&resource.agent) {
-            Some(metadata) => parameters(role, resource, metadata, refusals),
+            Some(metadata) => {
+                parameters(role, resource, metadata, refusals);
+                source(role, resource, metadata, refusals);
+            }
             None if draft.platform.agents_known => {
                 let question = role.question_in(&resource.recipe.agent);
                 refusals.role(role.name, question, missing(&resource.agent));
@@ -119,6 +124,26 @@ fn parameters(role: &Role, resource: &Resource, metadata: &AgentMetadata, refusa
         );
         refusals.role(role.name, question, message);
     }
+}
+
+/// IPsrcaddr of resource-agents 4.13 takes an IPv6 address for no address at all;
+/// the one that knows IPv6 has the parameter `pref`, for routes of IPv6 alone.
+fn source(role: &Role, resource: &Resource, metadata: &AgentMetadata, refusals: &mut Refusals) {
+    if resource.agent != "ocf:heartbeat:IPsrcaddr" || metadata.parameters.contains_key("pref") {
+        return;
+    }
+    let address = resource.params.get("ipaddress").map(String::as_str);
+    let Some(address) = address.filter(|text| text.parse::<Ipv6Addr>().is_ok()) else {
+        return;
+    };
+    let template = resource.recipe.params.get("ipaddress");
+    let question = template.and_then(|template| role.question_in(template));
+    let message = format!(
+        "resource {}: {} of this release knows no IPv6, so that nothing would start behind \
+         {address}; write an IPv4 address, or use a later release",
+        resource.recipe.id, resource.agent
+    );
+    refusals.role(role.name, question, message);
 }
 
 /// What is wrong with a parameter.

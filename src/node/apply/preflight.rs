@@ -1,7 +1,7 @@
 //! What is tried before anything is written.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -170,20 +170,32 @@ fn systemd_types(element: &Element) -> Vec<String> {
 
 /// ocf:heartbeat:IPsrcaddr gives the default route a source, unless it is told
 /// another destination, and fails where the virtual address's interface has no
-/// default route or several: then no resource after it starts.
+/// default route or several: then no resource after it starts. Where no interface
+/// is in the address's network even its probe fails, on a node that does not have
+/// the address.
 fn sources(host: &Host, desired: &Desired) -> Result<Vec<Problem>, Failure> {
     let mut problems = Vec::new();
     if host.program("ip").is_none() {
         return Ok(problems);
     }
     for address in source_addresses(&cib::design(&desired.cib)?) {
-        let near = ["-4", "-o", "route", "show", "match", &address];
-        let near = host.must("ip", &[&near[..], &["scope", "link"]].concat(), LIMIT)?;
-        // That no interface is near is what IPaddr2's own check is for.
+        let (family, link): (_, &[&str]) = match address {
+            IpAddr::V4(_) => ("-4", &["scope", "link"]),
+            IpAddr::V6(_) => ("-6", &[]),
+        };
+        let text = address.to_string();
+        let near = [family, "-o", "route", "show", "match", &text];
+        let near = host.must("ip", &[&near[..], link].concat(), LIMIT)?;
         let Some(interface) = device(&near) else {
+            let message = format!(
+                "connections shall come from {address}, but no interface of this host is in its \
+                 network; give one of them an address of its own there"
+            );
+            let shown = format!("ip {family} -o address show");
+            problems.push(cluster_problem(host, message).mend_by(shown));
             continue;
         };
-        let default = ["-4", "-o", "route", "show", "default", "dev", interface];
+        let default = [family, "-o", "route", "show", "default", "dev", interface];
         let default = host.must("ip", &default, LIMIT)?;
         let count = default.lines().filter(|l| !l.trim().is_empty()).count();
         if count == 1 {
@@ -198,21 +210,28 @@ fn sources(host: &Host, desired: &Desired) -> Result<Vec<Problem>, Failure> {
              but {interface} has {has}; give it one default route in this host's network \
              configuration"
         );
-        problems.push(cluster_problem(host, message).mend_by("ip -4 route show default".into()));
+        let shown = format!("ip {family} route show default");
+        problems.push(cluster_problem(host, message).mend_by(shown));
     }
     Ok(problems)
 }
 
-/// What follows `dev` in the first line of `ip -o route show`.
+/// What follows `dev` in the first line of `ip -o route show` that is the route
+/// of a network.
 fn device(routes: &str) -> Option<&str> {
-    let mut words = routes.lines().next()?.split_whitespace();
+    let of_none = ["default", "unreachable", "prohibit", "blackhole"];
+    let mut lines = routes.lines().filter(|line| {
+        let kind = line.split_whitespace().next();
+        kind.is_some_and(|kind| !of_none.contains(&kind))
+    });
+    let mut words = lines.next()?.split_whitespace();
     words.find(|word| *word == "dev")?;
     words.next()
 }
 
-/// IPv4 addresses of the IPsrcaddr resources that work on the default route.
-fn source_addresses(element: &Element) -> Vec<String> {
-    let mut found: Vec<String> = element.children.iter().flat_map(source_addresses).collect();
+/// Addresses of the IPsrcaddr resources that work on the default route.
+fn source_addresses(element: &Element) -> Vec<IpAddr> {
+    let mut found: Vec<IpAddr> = element.children.iter().flat_map(source_addresses).collect();
     if element.name == "primitive" && element.get("type") == Some("IPsrcaddr") {
         let given = |name| {
             let sets = element.children.iter();
@@ -222,9 +241,10 @@ fn source_addresses(element: &Element) -> Vec<String> {
             let mut pairs = pairs.filter(|pair| pair.get("name") == Some(name));
             pairs.next().and_then(|pair| pair.get("value"))
         };
-        let default = given("destination").is_none_or(|to| to == "0.0.0.0/0");
-        let address = given("ipaddress").filter(|ip| default && ip.parse::<Ipv4Addr>().is_ok());
-        found.extend(address.map(str::to_string));
+        let all = ["0.0.0.0/0", "::/0"];
+        let default = given("destination").is_none_or(|to| all.contains(&to));
+        let address = given("ipaddress").filter(|_| default);
+        found.extend(address.and_then(|ip| ip.parse::<IpAddr>().ok()));
     }
     found
 }
@@ -333,6 +353,10 @@ mod tests {
         let route = "192.0.2.0/24 dev enp0s8 proto kernel scope link src 192.0.2.11 \n";
         assert_eq!(device(route), Some("enp0s8"));
         assert_eq!(device("\n"), None);
+        let routes = "default via fe80::1 dev eth0 proto ra metric 100 pref medium\n\
+                      2001:db8::/64 dev eth1 proto kernel metric 256 pref medium\n";
+        assert_eq!(device(routes), Some("eth1"));
+        assert_eq!(device("default via fe80::1 dev eth0 proto ra\n"), None);
     }
 
     #[test]
@@ -342,10 +366,13 @@ mod tests {
                 r#"<group id="g"><primitive id="s" type="IPsrcaddr"><instance_attributes id="a"><nvpair id="i" name="ipaddress" value="{ip}"/>{destination}</instance_attributes></primitive></group>"#
             )
         };
-        let of = |text: &str| source_addresses(&Element::parse(text).expect("XML"));
+        let of = |text: &str| -> Vec<String> {
+            let found = source_addresses(&Element::parse(text).expect("XML"));
+            found.iter().map(ToString::to_string).collect()
+        };
         assert_eq!(of(&primitive("192.0.2.10", "")), ["192.0.2.10"]);
         let narrow = r#"<nvpair id="d" name="destination" value="198.51.100.0/24"/>"#;
         assert!(of(&primitive("192.0.2.10", narrow)).is_empty());
-        assert!(of(&primitive("2001:db8::10", "")).is_empty());
+        assert_eq!(of(&primitive("2001:db8::10", "")), ["2001:db8::10"]);
     }
 }
