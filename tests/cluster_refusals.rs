@@ -352,6 +352,31 @@ fn of_roles() -> Vec<Bad> {
             &["virtio-data", "taken by this role", "another device"],
         ),
         (
+            Cluster::example("advanced")
+                .role_answer("advanced", "mount", "/srv")
+                .role_answer("advanced", "shared_mount", "/srv/shared"),
+            "advanced/mount",
+            &[
+                "mounts at /srv,",
+                "filesystem shared has /srv/shared",
+                "in none",
+            ],
+        ),
+        (
+            Cluster::example("clc").recipe("clc", |role| {
+                let mut more = role.filesystem[0].clone();
+                more.mount = "/var/lib/eucalyptus/more".into();
+                more.migrate.clear();
+                role.filesystem.push(more);
+            }),
+            "clc/",
+            &[
+                "mounts at /var/lib/eucalyptus/more",
+                "has /var/lib/eucalyptus:",
+                "change the recipe",
+            ],
+        ),
+        (
             Cluster::example("clvm").role("vip").recipe("vip", |role| {
                 role.property
                     .insert("no-quorum-policy".into(), "stop".into());

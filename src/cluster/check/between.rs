@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::{Draft, virtual_ip};
-use crate::cluster::expand::Role;
+use crate::cluster::expand::{Filesystem, Role};
 use crate::cluster::refuse::Refusals;
 
 /// Agents of which a node runs one instance, whatever the role.
@@ -49,6 +49,9 @@ pub(super) fn check(draft: &Draft, refusals: &mut Refusals) {
     single(roles, daemons, "the one instance of", APART, refusals);
     single(roles, ids, "resource id", APART, refusals);
     nested(roles, refusals);
+    for role in roles {
+        nested_in_one(role, refusals);
+    }
     properties(roles, refusals);
 }
 
@@ -174,9 +177,9 @@ fn nested(roles: &[Role], refusals: &mut Refusals) {
     for (at, role) in roles.iter().enumerate() {
         for other in &roles[..at] {
             for (own, what) in moved(role) {
-                for (theirs, _) in moved(other) {
+                for (theirs, its) in moved(other) {
                     // The same mount point is refused above.
-                    let same = own == theirs && what == MOUNTS;
+                    let same = own == theirs && [what, its] == [MOUNTS; 2];
                     if !same && (within(own, theirs) || within(theirs, own)) {
                         let shorter = if own.len() < theirs.len() {
                             own
@@ -196,16 +199,48 @@ fn nested(roles: &[Role], refusals: &mut Refusals) {
     }
 }
 
+/// Of two filesystems of one role the one that is mounted last would hide the
+/// other, or take what is moved there along.
+fn nested_in_one(role: &Role, refusals: &mut Refusals) {
+    for (at, filesystem) in role.filesystems.iter().enumerate() {
+        for other in &role.filesystems[..at] {
+            for (own, what) in moved_of(filesystem) {
+                for (theirs, its) in moved_of(other) {
+                    // The same mount point is refused above.
+                    let same = own == theirs && [what, its] == [MOUNTS; 2];
+                    if same || !(within(own, theirs) || within(theirs, own)) {
+                        continue;
+                    }
+                    let [first, last] =
+                        [filesystem, other].map(|one| role.question_in(&one.recipe.mount));
+                    let question = first.or(last);
+                    let remedy = match question {
+                        Some(_) => "write a directory that is in none of the other's",
+                        None => "change the recipe",
+                    };
+                    let message = format!(
+                        "{what} {own}, and its filesystem {} has {theirs}: one would hide the \
+                         other; {remedy}",
+                        other.recipe.id
+                    );
+                    refusals.role(role.name, question, message);
+                }
+            }
+        }
+    }
+}
+
 const MOUNTS: &str = "mounts at";
 
 /// Directories that a role takes: those it moves, and where it mounts.
 fn moved<'a>(role: &'a Role<'a>) -> Vec<(&'a str, &'static str)> {
-    let mut all = Vec::new();
-    for filesystem in &role.filesystems {
-        let migrate = filesystem.recipe.migrate.iter();
-        all.extend(migrate.map(|path| (path.as_str(), "moves")));
-        all.push((filesystem.mount.as_str(), MOUNTS));
-    }
+    role.filesystems.iter().flat_map(moved_of).collect()
+}
+
+fn moved_of<'a>(filesystem: &'a Filesystem<'a>) -> Vec<(&'a str, &'static str)> {
+    let migrate = filesystem.recipe.migrate.iter();
+    let mut all: Vec<(&str, &str)> = migrate.map(|path| (path.as_str(), "moves")).collect();
+    all.push((filesystem.mount.as_str(), MOUNTS));
     all
 }
 
