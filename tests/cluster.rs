@@ -315,6 +315,26 @@ fn the_delays_of_a_fence_agent_are_outlasted() {
     assert!(!three.cib.contains("priority-fencing-delay"));
 }
 
+/// The one password that is asked for is what the agent calls its own.
+#[test]
+fn a_password_gets_the_agents_own_name() {
+    for (agent, name) in [
+        ("fence_virsh", "password"),
+        ("fence_aws", "secret_key"),
+        ("fence_ibm_vpc", "apikey"),
+        ("fence_ibm_powervs", "token"),
+    ] {
+        let desired = Cluster::example("vip")
+            .answer("fencing", "agent")
+            .answer("fence_agent", agent)
+            .answer("fence_password", "example-fence-password-0001")
+            .desired();
+        let pair = format!("name=\"{name}\" value=\"example-fence-password-0001\"");
+        assert!(desired.cib.contains(&pair), "{agent}: {}", desired.cib);
+        assert!(!desired.cib_redacted().contains("-password-0001"));
+    }
+}
+
 /// What the devices for all nodes share says nothing of other nodes in that of
 /// one.
 #[test]

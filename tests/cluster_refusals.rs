@@ -99,6 +99,16 @@ const VIRSH: Agent = (
     ],
 );
 
+const VPC: Agent = (
+    "stonith:fence_ibm_vpc",
+    &[
+        ("apikey", true, "string"),
+        ("plug", true, "string"),
+        ("region", true, "string"),
+        ("token_file", false, "string"),
+    ],
+);
+
 const IPSRCADDR: &str = "ocf:heartbeat:IPsrcaddr";
 
 /// The role `vip` with a source address, all of IPv6.
@@ -723,6 +733,14 @@ fn of_agents() -> Vec<Bad> {
             &["no parameter password"],
         ),
         (
+            known(
+                agent("region=us").answer("fence_agent", "fence_ibm_vpc"),
+                &[IPADDR2, VPC],
+            ),
+            "cluster/fence_password",
+            &["cannot do without apikey", "write it as fence_password"],
+        ),
+        (
             known(ipmi(vip()), &[IPADDR2]),
             "cluster/fencing",
             &["fence_ipmilan is not installed", "another way to fence"],
@@ -824,6 +842,15 @@ fn what_is_allowed_is_not_refused() {
                 .role_answer("vip", "interface", "eth1"),
         ),
         ("an old parameter of a fence agent", deprecated),
+        (
+            "a key in the place of a password",
+            known(
+                agent("region=us")
+                    .answer("fence_agent", "fence_ibm_vpc")
+                    .answer("fence_password", "example-fence-password-0001"),
+                &[IPADDR2, VPC],
+            ),
+        ),
         (
             "a source address of IPv6 where the agent knows it",
             known(

@@ -49,7 +49,7 @@ pub fn design(input: &Input<'_>) -> Result<Desired, Vec<Refusal>> {
         .iter()
         .map(|role| expand::expand(role, input.cluster))
         .collect();
-    let fencing = fence::plan(&settings, &roles, &mut refusals);
+    let fencing = fence::plan(&settings, &roles, input.platform, &mut refusals);
     let mut notes = Vec::new();
     let draft = Draft {
         settings: &settings,

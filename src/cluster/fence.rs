@@ -8,7 +8,7 @@ use super::expand::Role;
 use super::refuse::Refusals;
 use super::settings::{Choice, Settings, question};
 use super::xml::Element;
-use super::{FenceDevice, Fencing};
+use super::{FenceDevice, Fencing, Platform};
 use crate::recipe::answer::Answer;
 
 /// Fencing as it shall be.
@@ -95,7 +95,12 @@ pub(super) fn agents(settings: &Settings) -> Vec<String> {
 }
 
 /// Reads the answers about fencing, for a cluster of these roles.
-pub(super) fn plan(settings: &Settings, roles: &[Role], refusals: &mut Refusals) -> Plan {
+pub(super) fn plan(
+    settings: &Settings,
+    roles: &[Role],
+    platform: &Platform,
+    refusals: &mut Refusals,
+) -> Plan {
     let choice = settings.fencing;
     if matches!(choice, Choice::Later | Choice::AcceptSplitBrain) {
         return Plan::none();
@@ -111,7 +116,8 @@ pub(super) fn plan(settings: &Settings, roles: &[Role], refusals: &mut Refusals)
         level += 1;
     }
     if choice.agent() {
-        devices.extend(super::fence_agent::devices(settings, level, refusals));
+        let agents = super::fence_agent::devices(settings, level, platform, refusals);
+        devices.extend(agents);
     }
     if choice.sbd() {
         match &disk {

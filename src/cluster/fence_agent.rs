@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::FenceDevice;
 use super::fence::secret;
+use super::redact::is_secret;
 use super::refuse::Refusals;
 use super::settings::{Settings, question};
+use super::{FenceDevice, Platform};
 
 /// Parameters of every device that are for pacemaker, not for the agent
 /// (pacemaker-fenced(7)).
@@ -88,6 +89,7 @@ struct Parameters {
 pub(super) fn devices(
     settings: &Settings,
     level: u32,
+    platform: &Platform,
     refusals: &mut Refusals,
 ) -> Vec<FenceDevice> {
     let Some(agent) = settings.text(question::FENCE_AGENT) else {
@@ -99,7 +101,8 @@ pub(super) fn devices(
     };
     let mut parameters = parse(settings, refusals);
     if let Some(password) = secret(settings, question::FENCE_PASSWORD) {
-        parameters.all.insert("password".into(), password);
+        let name = password_parameter(&agent, platform);
+        parameters.all.insert(name, password);
     }
     let names: Vec<String> = settings.members.iter().map(|m| m.name.clone()).collect();
     if parameters.of_node.is_empty() {
@@ -136,6 +139,30 @@ pub(super) fn devices(
         Some((name, params))
     };
     names.into_iter().filter_map(own).map(device).collect()
+}
+
+/// What the agent calls its password: `password`, or the one parameter that it has
+/// instead.
+fn password_parameter(agent: &str, platform: &Platform) -> String {
+    const PASSWORD: &str = "password";
+    let name = match platform.agents.get(&format!("stonith:{agent}")) {
+        Some(metadata) => {
+            let parameters = metadata.parameters.iter();
+            let secrets = parameters.filter(|(name, one)| is_secret(name) && !one.deprecated);
+            let secrets: Vec<&str> = secrets.map(|(name, _)| name.as_str()).collect();
+            match secrets.as_slice() {
+                [one] => *one,
+                _ => PASSWORD,
+            }
+        }
+        None => match agent {
+            "fence_aliyun" | "fence_aws" => "secret_key",
+            "fence_ecloud" | "fence_ibm_vpc" => "apikey",
+            "fence_ibm_powervs" => "token",
+            _ => PASSWORD,
+        },
+    };
+    name.into()
 }
 
 /// Pacemaker adds the nodes of `pcmk_host_map` to those of `pcmk_host_list`, and
@@ -260,7 +287,7 @@ fn parse_one(settings: &Settings, entry: &str) -> Result<(Option<String>, String
             "`{entry}` is no time to wait; write seconds, such as {name}=5s"
         ));
     }
-    if super::redact::is_secret(name) {
+    if is_secret(name) {
         return Err(format!(
             "holds `{name}`, and everybody may read this answer; write the password as \
              {} and take `{name}` out",

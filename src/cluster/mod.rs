@@ -32,5 +32,5 @@ pub use design::{agents, design};
 pub use desired::{Desired, DesiredFile, FenceDevice, Fencing, FilesystemOn, Member};
 pub use desired::{Part, PartKind, SbdTimeouts, Storage};
 pub use input::{AgentMetadata, DrbdVersion, Input, Parameter, Platform, Refusal, RoleAnswers};
-pub use redact::redact;
+pub use redact::{is_secret, redact};
 pub use xml::{Element, unescaped};

@@ -4,7 +4,7 @@
 const HIDDEN: &str = "(hidden)";
 
 /// Whether a parameter of a fence agent holds what nobody else may know.
-pub(super) fn is_secret(name: &str) -> bool {
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
     // A script or a file that holds it is no secret.
     if name.ends_with("-script") || name.ends_with("-file") {

@@ -7,7 +7,7 @@ use crate::cluster::expand::{Resource, Role};
 use crate::cluster::fence_agent;
 use crate::cluster::refuse::Refusals;
 use crate::cluster::settings::question;
-use crate::cluster::{AgentMetadata, FenceDevice, Parameter};
+use crate::cluster::{AgentMetadata, FenceDevice, Parameter, is_secret};
 use crate::recipe::suggest;
 
 pub(super) fn check(draft: &Draft, role: &Role, refusals: &mut Refusals) {
@@ -217,9 +217,9 @@ pub(super) fn fence_agents(draft: &Draft, refusals: &mut Refusals) {
         match draft.platform.agents.get(&name) {
             Some(metadata) => {
                 for (name, message) in fence_parameters(device, metadata) {
-                    let question = match name {
-                        "password" => question::FENCE_PASSWORD,
-                        _ => for_params,
+                    let question = match is_secret(name) {
+                        true => question::FENCE_PASSWORD,
+                        false => for_params,
                     };
                     refusals.cluster(question, message);
                 }
@@ -257,10 +257,11 @@ fn fence_parameters<'a>(
     }
     let given = |name: &str| device.params.iter().any(|(known, _)| known == name);
     for name in lacking(metadata, given, &SUPPLIED) {
-        let message = format!(
-            "{} cannot do without {name}; write {name}=VALUE",
-            device.agent
-        );
+        let remedy = match is_secret(name) {
+            true => format!("write it as {}", question::FENCE_PASSWORD),
+            false => format!("write {name}=VALUE"),
+        };
+        let message = format!("{} cannot do without {name}; {remedy}", device.agent);
         messages.push((name, message));
     }
     messages

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{FenceDevice, Fencing};
+use crate::cluster::{FenceDevice, Fencing, is_secret};
 use crate::node::host::Host;
 use crate::node::layout::Subject;
 use crate::node::loaded::Loaded;
@@ -111,7 +111,7 @@ fn plug(device: &FenceDevice, target: &str) -> String {
 fn hidden(device: &FenceDevice, said: &str) -> String {
     let mut said = said.to_string();
     for (name, value) in &device.params {
-        if name.contains("pass") && !value.is_empty() {
+        if is_secret(name) && !value.is_empty() {
             said = said.replace(value, "…");
         }
     }
@@ -142,6 +142,8 @@ mod tests {
             "action=status\nip=192.0.2.1\npassword=hush hush\nplug=vm2\n"
         );
         assert_eq!(hidden(&given, "bad: hush hush!"), "bad: …!");
+        let keyed = device(&[("apikey", "hush"), ("region", "us")]);
+        assert_eq!(hidden(&keyed, "us: hush"), "us: …");
         let given = device(&[("port", "7")]);
         assert_eq!(input(&given, "alpha"), "action=status\nport=7\n");
         assert_eq!(plug(&device(&[]), "alpha"), "alpha");
