@@ -550,6 +550,11 @@ fn of_fencing() -> Vec<Bad> {
             &["`passwd`", "everybody may read", "fence_password"],
         ),
         (
+            agent("devices=/dev/vdz").answer("fence_agent", "fence_scsi"),
+            "cluster/fence_agent",
+            &["`fence_scsi` takes a shared disk", "choose sbd"],
+        ),
+        (
             agent("pcmk_delay_max=soon"),
             "cluster/fence_parameters",
             &["pcmk_delay_max=soon", "pcmk_delay_max=5s"],

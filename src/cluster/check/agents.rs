@@ -196,6 +196,11 @@ fn lacking<'a>(
 /// Parameters that pacemaker fills in itself.
 const SUPPLIED: [&str; 4] = ["action", "plug", "port", "nodename"];
 
+/// Fence agents that reserve a disk. Pacemaker would use them only with
+/// `provides=unfencing`, and a node that has lost the disk alone still holds what
+/// else the roles move.
+const OF_DISKS: [&str; 2] = ["fence_mpath", "fence_scsi"];
+
 /// The agents of fence devices.
 pub(super) fn fence_agents(draft: &Draft, refusals: &mut Refusals) {
     for device in draft.fencing.devices() {
@@ -208,6 +213,16 @@ pub(super) fn fence_agents(draft: &Draft, refusals: &mut Refusals) {
         if !device.agent.starts_with("fence_") || !device.agent.chars().all(sound) {
             let message = format!(
                 "`{}` is no fence agent; write a name such as `fence_virsh`",
+                device.agent
+            );
+            refusals.cluster(for_agent, message);
+            continue;
+        }
+        if OF_DISKS.contains(&device.agent.as_str()) {
+            let message = format!(
+                "`{}` takes a shared disk from a node and lets it run on, with its virtual \
+                 addresses and its half of a DRBD device; write an agent that switches nodes off, \
+                 or choose sbd with a small shared disk",
                 device.agent
             );
             refusals.cluster(for_agent, message);
