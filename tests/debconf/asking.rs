@@ -369,6 +369,80 @@ fn an_answer_just_given_survives_the_second_run() {
     assert_eq!(session.get("a"), "192.0.2.1");
 }
 
+/// A host whose file answers `a`, `b` and `c`, and whose postinst has seen it.
+fn configured() -> Session {
+    let session = Session::new(&recipe(&format!(
+        "{}{}{}{}",
+        question("a", "string", "optional = true"),
+        question("b", "integer", "default = \"5\""),
+        question("c", "string", ""),
+        question("new", "string", "optional = true"),
+    )));
+    session.admin_file("a = \"x\"\nb = 6\nc = \"y\"\n");
+    session.program("cat >input");
+    session.config();
+    postinst(&session);
+    session
+}
+
+fn postinst(session: &Session) {
+    let output = session.script("postinst", &["configure", "1.0"]);
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_line_taken_out_of_the_file_does_not_come_back() {
+    let session = configured();
+    assert_eq!(session.flag("a", "kept"), "true");
+    assert_eq!(session.flag("new", "kept"), "false");
+    session.admin_file("# a = \"x\"\nc = \"y\"\n");
+    session.config();
+    for (name, value) in [("a", ""), ("b", "5"), ("c", "y")] {
+        assert_eq!(session.get(name), value, "{name}");
+    }
+    // Nobody is asked again for what somebody has taken out.
+    session.interactive("high", &[Answer("c", "y"), Answer("new", "")]);
+    session.config();
+    postinst(&session);
+    let input = fs::read_to_string(session.path("input")).unwrap();
+    assert_eq!(input, "a \nb 5\nc y\nnew \n");
+    assert_eq!(session.flag("a", "kept"), "false");
+    assert_eq!(session.flag("c", "kept"), "true");
+    session.admin_file("a = \"z\"\n");
+    session.config();
+    assert_eq!(session.get("a"), "z");
+    assert_eq!(session.get("c"), "");
+}
+
+#[test]
+fn only_a_line_that_was_there_can_be_taken_out() {
+    let session = configured();
+    // An answer preseeded for a question that the file never had, a line that
+    // only the node program can read, and an answer that was given just now.
+    session.preseed("new", "string", "preseeded");
+    session.admin_file("a = \"x\"\nb = \"\\u0037\"\nc = \"y\"\n");
+    session.config();
+    assert_eq!(session.get("new"), "preseeded");
+    assert_eq!(session.get("b"), "6");
+    assert_eq!(session.flag("b", "kept"), "true");
+    let given = [Answer("a", "given"), Answer("b", "7"), Answer("c", "z")];
+    session.interactive("high", &given);
+    session.admin_file("");
+    session.config();
+    assert_eq!(session.get("a"), "given");
+}
+
+#[test]
+fn without_the_file_debconf_has_the_answers() {
+    let session = configured();
+    fs::remove_file(session.path("etc/roles/sample.toml")).unwrap();
+    session.config();
+    assert_eq!(session.get("a"), "x");
+    // Purged and installed again, nothing is left of the marks.
+    assert!(session.script("postrm", &["purge"]).status.success());
+    assert!(session.questions().is_empty());
+}
+
 #[test]
 fn the_readline_frontend_asks_again() {
     let session = Session::new(&recipe(&format!(

@@ -76,6 +76,8 @@ fn script(
         #[serde(flatten)]
         place: Place,
         questions: Vec<&'a str>,
+        /// The questions that the administrator's file answers.
+        stored: Vec<&'a str>,
         passwords: Vec<&'a str>,
         hook: String,
         /// A running cluster may depend on the package.
@@ -91,6 +93,7 @@ fn script(
     let facts = Facts {
         place: place(view)?,
         questions: names(view.recipe, |_| true),
+        stored: names(view.recipe, |q| q.kind != QuestionType::Password),
         passwords: names(view.recipe, |q| q.kind == QuestionType::Password),
         hook,
         cluster: is_of_cluster(view),
