@@ -10,7 +10,7 @@ use hapkg::recipe::answer::parse_answer;
 use hapkg::recipe::model::Question;
 use hapkg::recipe::model::Recipe;
 use hapkg::recipe::template::{self, Piece};
-use hapkg::recipe::{Context, load, new_recipe, parse, schema};
+use hapkg::recipe::{Context, date, load, new_recipe, parse, schema};
 use proptest::prelude::*;
 use snapbox::{Assert, Data};
 
@@ -96,13 +96,17 @@ fn a_recipe_that_cannot_be_read_is_a_problem_too() {
     assert_eq!((problem.line, problem.column), (2, 12));
 }
 
+fn new_web() -> String {
+    new_recipe("web", date::parse("2026-11-01T12:00:00Z").unwrap())
+}
+
 #[test]
 fn files_beside_the_recipe_are_looked_for_and_links_do_not_lead_away() {
     let outside = tempfile::NamedTempFile::new().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("web.toml");
     let entry = "\n[[file]]\npath = \"/usr/share/ubuntu-ha/web/x\"\nsource = \"x\"\n";
-    std::fs::write(&path, new_recipe("web") + entry).unwrap();
+    std::fs::write(&path, new_web() + entry).unwrap();
     std::fs::write(directory.path().join("x"), "text").unwrap();
     assert!(load(&path, &context()).is_ok());
     std::fs::remove_file(directory.path().join("x")).unwrap();
@@ -135,7 +139,7 @@ fn a_misspelt_key_is_recognised_everywhere() {
 
 /// A sound recipe with every section, for the mutations.
 static SOUND: LazyLock<String> = LazyLock::new(|| {
-    let text = new_recipe("web");
+    let text = new_web();
     let lines = text.lines().map(|line| match line.strip_prefix('#') {
         Some(rest) if rest.starts_with(|c: char| !c.is_whitespace()) => rest,
         _ => line,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::recipe::date::Date;
 
 const ANSWERS: &str = include_str!("new/answers.toml");
 const TRIALS: &str = include_str!("new/trials.toml");
@@ -31,7 +32,7 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
         Some(path) => path.clone(),
         None => recipes.join(&file),
     };
-    let text = crate::recipe::new_recipe(name);
+    let text = crate::recipe::new_recipe(name, now()?);
     let mut files = vec![(path, text.clone())];
     if args.out.is_none() {
         let answers = recipes.join("answers").join(&file);
@@ -64,6 +65,21 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
         said.push_str(&format!("{}\n", path.display()));
     }
     super::print(&said)
+}
+
+/// The present, or what SOURCE_DATE_EPOCH takes for it.
+fn now() -> Result<Date, Failure> {
+    let seconds = match std::env::var_os("SOURCE_DATE_EPOCH") {
+        Some(text) => text.to_str().and_then(|text| text.parse().ok()),
+        None => std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .ok()
+            .and_then(|since| i64::try_from(since.as_secs()).ok()),
+    };
+    let seconds = seconds.ok_or_else(|| {
+        Failure::usage("SOURCE_DATE_EPOCH is no time; set it to seconds since 1970 or unset it")
+    })?;
+    Ok(Date { seconds, offset: 0 })
 }
 
 #[cfg(test)]

@@ -44,6 +44,19 @@ impl Date {
         format!("{year:04}-{month:02}-{day:02}")
     }
 
+    /// `2026-11-01T12:00:00Z`, as [`parse`] reads it; in Greenwich's time.
+    pub fn rfc3339(&self) -> String {
+        let there = Date { offset: 0, ..*self };
+        let second = self.seconds.rem_euclid(86_400);
+        format!(
+            "{}T{:02}:{:02}:{:02}Z",
+            there.day(),
+            second / 3600,
+            second / 60 % 60,
+            second % 60,
+        )
+    }
+
     /// The year, where the date was written.
     pub fn year(&self) -> i64 {
         self.civil().0
@@ -112,6 +125,16 @@ pub fn parse(text: &str) -> Option<Date> {
     Some(Date { seconds, offset })
 }
 
+/// Reads `Sun, 01 Nov 2026 12:00:00 UTC`, the date of a Release file.
+pub fn parse_release(text: &str) -> Option<Date> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [_, day, month, year, time, "UTC" | "GMT" | "Z" | "+0000"] = words[..] else {
+        return None;
+    };
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    parse(&format!("{year}-{month:02}-{day:0>2}T{time}Z"))
+}
+
 fn number(text: &str) -> Option<i64> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         text.parse().ok()
@@ -161,6 +184,21 @@ mod tests {
             ("1975-01-01T00:00:00Z", 157_766_400, 0),
         ] {
             assert_eq!(parse(text), Some(Date { seconds, offset }), "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_of_release_files_are_read() {
+        for (text, written) in [
+            (" Sun, 01 Nov 2026 12:00:00 UTC", "2026-11-01T12:00:00Z"),
+            ("Sun,  1 Nov 2026 12:00:07 +0000", "2026-11-01T12:00:07Z"),
+        ] {
+            let date = parse_release(text).unwrap();
+            assert_eq!(date.rfc3339(), written);
+            assert_eq!(parse(written), Some(date));
+        }
+        for text in ["", "Sun, 01 Nov 2026", "Sun, 01 Now 2026 12:00:00 UTC"] {
+            assert_eq!(parse_release(text), None, "{text}");
         }
     }
 

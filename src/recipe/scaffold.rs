@@ -1,28 +1,38 @@
 //! A commented recipe to start from.
 
+use super::date::Date;
+
 const SCAFFOLD: &str = include_str!("scaffold.toml");
 
-/// The text of a new recipe. It passes the check when `name` may name a role;
-/// every section stands in it, most of them commented out.
-pub fn new_recipe(name: &str) -> String {
-    SCAFFOLD.replace("NAME", name)
+/// The text of a new recipe whose first changelog entry is of `date`. It passes
+/// the check when `name` may name a role; every section stands in it, most of
+/// them commented out.
+pub fn new_recipe(name: &str, date: Date) -> String {
+    SCAFFOLD
+        .replace("NAME", name)
+        .replace("DATE", &date.rfc3339())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::recipe::schema::{RECIPE, Shape};
-    use crate::recipe::{Context, parse};
+    use crate::recipe::{Context, date, parse};
+
+    fn web() -> String {
+        new_recipe("web", date::parse("2026-11-30T09:05:07+01:00").unwrap())
+    }
 
     #[test]
     fn a_new_recipe_passes_the_check() {
-        let recipe = parse("web.toml", &new_recipe("web"), &Context::default()).unwrap();
+        let recipe = parse("web.toml", &web(), &Context::default()).unwrap();
         assert_eq!(recipe.role.name, "web");
+        assert_eq!(recipe.changelog[0].date, "2026-11-30T08:05:07Z");
     }
 
     /// The examples: what stands behind a mark without a blank.
     fn with_examples() -> String {
-        let text = new_recipe("web");
+        let text = web();
         let lines = text.lines().map(|line| match line.strip_prefix('#') {
             Some(rest) if rest.starts_with(|c: char| !c.is_whitespace()) => rest,
             _ => line,
