@@ -150,6 +150,22 @@ fn new_version_tells_its_dependency_changes_and_stands_beside_the_old() {
 }
 
 #[test]
+fn index_is_never_dated_before_the_one_it_replaces() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("dist");
+    let date = || {
+        let release = fs::read_to_string(out.join("apt/dists/noble/Release")).unwrap();
+        let line = release.lines().find(|line| line.starts_with("Date: "));
+        line.unwrap().to_string()
+    };
+    done(&mut build(&recipes(&dir, newer), &out, &[]));
+    assert_eq!(date(), "Date: Mon, 02 Nov 2026 12:00:00 UTC");
+    done(&mut build(&recipes(&dir, |recipe| recipe), &out, &[]));
+    assert_eq!(packages(&out).len(), 2);
+    assert_eq!(date(), "Date: Mon, 02 Nov 2026 12:00:00 UTC");
+}
+
+#[test]
 fn reused_version_with_other_dependencies_is_warned_of() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().join("dist");

@@ -17,6 +17,7 @@ use super::product::Product;
 use super::sign::Key;
 use crate::atomic;
 use crate::failure::Failure;
+use crate::recipe::date;
 use crate::recipe::suite::{Family, Suite};
 
 const ARCHITECTURES: [&str; 2] = ["all", "amd64"];
@@ -193,7 +194,7 @@ impl Shelf {
     ) -> Result<Issue, Failure> {
         let dists = self.dir.join("dists").join(suite.name);
         let failed = |e: debcrate::Error| Failure::no(format!("the index of {}: {e}", suite.name));
-        let release = self.release(suite, products);
+        let release = self.release(suite, products, &dists);
         let packages = self.packages(suite, products).map_err(failed)?;
         let mut files = suite_files(&release, &packages).map_err(failed)?;
         let release = files.remove("Release").unwrap_or_default();
@@ -249,8 +250,9 @@ impl Shelf {
     }
 
     /// Dated by the newest changelog entry among the packages, so that the
-    /// same recipes give the same repository on any day.
-    fn release(&self, suite: &Suite, products: &[&Product]) -> Release {
+    /// same recipes give the same repository on any day; but never before the
+    /// Release that is there, for apt silently keeps the newer of two.
+    fn release(&self, suite: &Suite, products: &[&Product], dists: &Path) -> Release {
         let family = match suite.family {
             Family::Ubuntu => "Ubuntu",
             Family::Debian => "Debian",
@@ -263,6 +265,7 @@ impl Shelf {
             timestamp: products
                 .iter()
                 .map(|product| product.mtime)
+                .chain(date_of_release(dists))
                 .max()
                 .unwrap_or_default(),
             architectures: ARCHITECTURES.map(String::from).to_vec(),
@@ -298,6 +301,13 @@ fn hashes_of_release(dists: &Path) -> BTreeSet<String> {
         .filter_map(|line| line.strip_prefix(' ')?.split_whitespace().next())
         .map(String::from)
         .collect()
+}
+
+/// The date of the present Release, in seconds since 1970.
+fn date_of_release(dists: &Path) -> Option<u64> {
+    let text = fs::read_to_string(dists.join("Release")).ok()?;
+    let date = text.lines().find_map(|line| line.strip_prefix("Date:"))?;
+    u64::try_from(date::parse_release(date)?.seconds).ok()
 }
 
 fn identity(paragraph: &Paragraph) -> (String, String, String) {
