@@ -166,7 +166,7 @@ fn index_is_never_dated_before_the_one_it_replaces() {
 }
 
 #[test]
-fn reused_version_with_other_dependencies_is_warned_of() {
+fn reused_version_with_other_contents_is_warned_of() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().join("dist");
     done(&mut build(&recipes(&dir, |recipe| recipe), &out, &[]));
@@ -176,6 +176,47 @@ fn reused_version_with_other_dependencies_is_warned_of() {
     let told = text(&done(&mut build(&other, &out, &[])).stderr);
     assert!(told.contains("raise `version`"), "{told}");
     assert_eq!(packages(&out).len(), 1);
+    // A word of the source package alone is enough for an archive to refuse it.
+    let build = |change: fn(String) -> String| {
+        let told = done(&mut build(&recipes(&dir, change), &out, &["--source"]));
+        text(&told.stderr).contains("ubuntu-ha-vip 1.0~ubuntu24.04.1 was built before with other")
+    };
+    assert!(build(
+        |recipe| recipe.replace("timeout = \"60s\"", "timeout = \"61s\"")
+    ));
+    assert!(!build(
+        |recipe| recipe.replace("timeout = \"60s\"", "timeout = \"61s\"")
+    ));
+    let tar = out.join("source/noble/ubuntu-ha-vip_1.0~ubuntu24.04.1.tar.xz");
+    fs::write(tar, "other").unwrap();
+    assert!(build(
+        |recipe| recipe.replace("timeout = \"60s\"", "timeout = \"61s\"")
+    ));
+}
+
+#[test]
+fn signed_version_is_not_published_again_with_other_contents() {
+    let dir = TempDir::new().unwrap();
+    let (home, out) = (keyring(&dir), dir.path().join("dist"));
+    let build = |change: fn(String) -> String, more: &[&str]| {
+        let mut command = build(&recipes(&dir, change), &out, more);
+        command.env("GNUPGHOME", &home);
+        command
+    };
+    let signed = ["--sign", "ha@example.org"];
+    let nft = |recipe: String| recipe.replace("\"pacemaker\"", "\"pacemaker\", \"nftables\"");
+    done(&mut build(|recipe| recipe, &signed));
+    done(&mut build(|recipe| recipe, &signed));
+    let before = files(&out);
+    let told = refused(&mut build(nft, &signed), 1);
+    assert!(told.contains("ubuntu-ha-vip 1.0~ubuntu24.04.1"), "{told}");
+    assert!(told.contains("recipes/vip.toml"), "{told}");
+    assert_eq!(files(&out), before);
+    done(&mut build(newer, &signed));
+    // Who only tries something out is not held up.
+    let told = text(&done(&mut build(nft, &[])).stderr);
+    assert!(told.contains("raise `version`"), "{told}");
+    done(&mut build(nft, &signed));
 }
 
 #[test]

@@ -106,14 +106,13 @@ pub fn build(request: &Request<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Built
 
     say("writing the repository");
     let mut built = Built::default();
-    for product in &products {
-        built.warnings.extend(product.warnings.iter().cloned());
-    }
+    let sources = out.join("source");
+    built.warnings = shelf.altered(&products, &sources, key.is_some())?;
     let own = gather::packages(request.recipes);
     built.warnings.extend(shelf.lacking(&products, &own));
     shelf.publish(&products, key.as_ref(), &mut built)?;
     if request.source {
-        upload::write(&out.join("source"), &products, key.as_ref(), &mut built)?;
+        upload::write(&sources, &products, key.as_ref(), &mut built)?;
     }
     if let Some(tasks) = products.iter().find(|product| product.kind == Kind::Tasks) {
         let name = "installer/ubuntu-ha.cpio.gz";

@@ -44,7 +44,8 @@ pub struct Product {
     pub source: Option<Source>,
     /// Seconds since 1970 of the newest changelog entry.
     pub mtime: u64,
-    pub warnings: Vec<String>,
+    /// Where the recipe was read.
+    pub recipe: PathBuf,
 }
 
 /// A source package and its changelog.
@@ -99,7 +100,7 @@ impl Workshop {
         } else {
             self.make_plain(suite, one, known)?
         };
-        finish(suite, one, known, parts)
+        finish(suite, one, parts)
     }
 
     fn make_plain(
@@ -156,31 +157,9 @@ impl Workshop {
     }
 }
 
-fn finish(
-    suite: &'static Suite,
-    one: &Loaded,
-    known: &[Paragraph],
-    parts: Parts,
-) -> Result<Product, Failure> {
+fn finish(suite: &'static Suite, one: &Loaded, parts: Parts) -> Result<Product, Failure> {
     let view = view::for_suite(&one.recipe, suite);
     let control = control(&parts.deb)?;
-    let mut warnings = Vec::new();
-    let same = known.iter().find(|old| {
-        ["Package", "Version", "Architecture"]
-            .iter()
-            .all(|field| old.get(field) == control.get(field))
-    });
-    if let Some(old) = same
-        && !previous::dependency_changes(old, &control).is_empty()
-    {
-        warnings.push(format!(
-            "{} {} was built before with other dependencies; a version that was published cannot be used again: \
-             raise `version` in {}",
-            view.package,
-            view.version,
-            one.path.display()
-        ));
-    }
     let newest = one
         .recipe
         .changelog
@@ -200,7 +179,7 @@ fn finish(
         mtime: newest
             .and_then(|date| u64::try_from(date.seconds).ok())
             .unwrap_or_default(),
-        warnings,
+        recipe: one.path.clone(),
     })
 }
 

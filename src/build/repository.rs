@@ -130,6 +130,61 @@ impl Shelf {
             .collect()
     }
 
+    /// A warning for each package of which the repository, or the directory of
+    /// `sources`, has other contents under the very same version: apt takes a
+    /// version for the same thing everywhere, so hosts that have it keep the
+    /// old contents for ever.
+    ///
+    /// # Errors
+    /// The repository is signed, thus meant for others, and is to be `signed`
+    /// again: a version cannot be published twice.
+    pub fn altered(
+        &self,
+        products: &[Product],
+        sources: &Path,
+        signed: bool,
+    ) -> Result<Vec<String>, Failure> {
+        let mut altered: BTreeMap<&Path, (&str, BTreeSet<&str>)> = BTreeMap::new();
+        let mut published = false;
+        for product in products {
+            let other = |entry: &Paragraph| {
+                let same = ["Package", "Version", "Architecture"];
+                same.iter()
+                    .all(|field| entry.get(field) == product.control.get(field))
+                    && entry.get("SHA256") != Some(&product.checksums.sha256)
+                    && self.in_pool(entry)
+            };
+            let packed = self.known(product.suite).iter().any(other);
+            if packed || super::upload::differs(sources, product) {
+                let (_, versions) = altered
+                    .entry(&product.recipe)
+                    .or_insert((&product.package, BTreeSet::new()));
+                versions.insert(&product.version);
+            }
+            let dists = self.dir.join("dists").join(product.suite.name);
+            published |= packed && dists.join("InRelease").exists();
+        }
+        let told = altered.into_iter().map(|(recipe, (package, versions))| {
+            format!(
+                "{package} {} was built before with other contents, and hosts that have this \
+                 version will not upgrade to it: raise `version` in {} and add its [[changelog]] \
+                 entry",
+                Vec::from_iter(versions).join(", "),
+                recipe.display()
+            )
+        });
+        let told: Vec<String> = told.collect();
+        if signed && published {
+            return Err(Failure::no(format!(
+                "{}\n{} is signed, so these versions count as published; to begin it anew, build \
+                 elsewhere with --out",
+                told.join("\n"),
+                self.dir.display()
+            )));
+        }
+        Ok(told)
+    }
+
     /// Puts `products` into the repository, beside what it holds already.
     ///
     /// # Errors

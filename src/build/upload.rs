@@ -43,6 +43,15 @@ pub fn write(
     changes.write()
 }
 
+/// Whether `dir` has a source package of the product's version with other
+/// contents, which an archive that took it would refuse.
+pub fn differs(dir: &Path, product: &Product) -> bool {
+    product.source.as_ref().is_some_and(|source| {
+        let (name, data) = &source.files.tar;
+        std::fs::read(dir.join(product.suite.name).join(name)).is_ok_and(|old| old != *data)
+    })
+}
+
 /// The files of one upload, by path below `source/`.
 fn upload(
     product: &Product,
