@@ -150,6 +150,47 @@ fn new_version_tells_its_dependency_changes_and_stands_beside_the_old() {
 }
 
 #[test]
+fn role_asks_for_the_node_program_that_can_read_it() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("dist");
+    let recipes = recipes(&dir, |recipe| recipe);
+    let depends = || {
+        packages(&out)
+            .last()
+            .unwrap()
+            .get("Depends")
+            .unwrap()
+            .to_string()
+    };
+    done(&mut build(&recipes, &out, &[]));
+    let first = depends();
+    assert!(first.contains("ubuntu-ha-node (>= 1.0~)"), "{first}");
+    let node = recipes.join("support/node.toml");
+    let old = fs::read_to_string(&node).unwrap();
+    fs::write(&node, old.replace("version = \"1.0\"", "version = \"1.1\"")).unwrap();
+    let told = text(&done(&mut build(&recipes, &out, &[])).stderr);
+    assert_eq!(depends(), first, "a version that is there stays as it is");
+    assert!(!told.contains("built before"), "{told}");
+    let role = recipes.join("vip.toml");
+    let old = fs::read_to_string(&role).unwrap();
+    fs::write(&role, newer(old)).unwrap();
+    done(&mut build(&recipes, &out, &[]));
+    assert!(
+        depends().contains("ubuntu-ha-node (>= 1.1~)"),
+        "{}",
+        depends()
+    );
+    let out = dir.path().join("agents");
+    let clc = ["build", "clc", "--suite", "noble", "--recipes", RECIPES];
+    done(hapkg(&clc).arg("--out").arg(&out));
+    let depends = packages(&out)[0].get("Depends").unwrap().to_string();
+    assert!(
+        depends.contains("ubuntu-ha-resource-agents (>= 1.0~)"),
+        "{depends}"
+    );
+}
+
+#[test]
 fn index_is_never_dated_before_the_one_it_replaces() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().join("dist");

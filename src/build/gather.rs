@@ -205,6 +205,35 @@ pub fn roles(
     Ok(roles.into_values().collect())
 }
 
+/// The versions of the packages that a role may be too new for, by package: the
+/// node program, and agents of the directory that a recipe depends on.
+///
+/// # Errors
+/// A recipe of agents has errors.
+pub fn versions(
+    recipes: &Path,
+    loaded: &[Loaded],
+    surroundings: &Surroundings,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut versions = BTreeMap::new();
+    let mut add = |recipe: &Recipe| {
+        if matches!(recipe.role.kind, Kind::Node | Kind::Agents) {
+            let package = package_name(&recipe.role.name);
+            versions.insert(package, recipe.role.version.clone());
+        }
+    };
+    add(surroundings.node());
+    for path in list(recipes).unwrap_or_default() {
+        let package = package_name(stem(&path));
+        let asks = |one: &Loaded| one.recipe.packages.depends.contains(&package);
+        if package != package_name("node") && loaded.iter().any(asks) {
+            add(&recipe::load(&path, &surroundings.as_context())?);
+        }
+    }
+    loaded.iter().for_each(|one| add(&one.recipe));
+    Ok(versions)
+}
+
 /// The suites that `words` name, or all of them.
 ///
 /// # Errors

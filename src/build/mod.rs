@@ -7,6 +7,7 @@ pub mod store;
 mod answers;
 mod batch;
 mod gather;
+mod least;
 mod node;
 mod previous;
 mod product;
@@ -83,6 +84,7 @@ pub fn build(request: &Request<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Built
     let loaded = load(&paths, &surroundings)?;
     let workshop = Workshop {
         roles: gather::roles(request.recipes, &loaded, &surroundings)?,
+        versions: gather::versions(request.recipes, &loaded, &surroundings)?,
         catalogs: Catalogs::load(&request.recipes.join("po"))
             .map_err(|e| Failure::no(e.to_string()))?,
         program: node::Program::new(source_root(request.recipes)),

@@ -1,12 +1,13 @@
 //! One recipe for one suite: rendered, packed, and its digest taken.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use debcrate::{Checksums, Entry, Paragraph, SourceFiles, Tree};
 
 use super::gather::Loaded;
 use super::node::Program;
-use super::{BuiltFile, previous};
+use super::{BuiltFile, least, previous};
 use crate::failure::Failure;
 use crate::recipe::model::{Kind, Recipe};
 use crate::recipe::suite::{Packing, Suite};
@@ -19,6 +20,8 @@ use crate::render::{self, Inputs, NodeBuild, Rendered};
 pub struct Workshop {
     /// All roles, for the tasks package.
     pub roles: Vec<Recipe>,
+    /// Versions of the node package and the agents, by package.
+    pub versions: BTreeMap<String, String>,
     pub catalogs: Catalogs,
     pub program: Program,
     pub cache: PathBuf,
@@ -109,6 +112,15 @@ impl Workshop {
         one: &Loaded,
         known: &[Paragraph],
     ) -> Result<Parts, Failure> {
+        let view = view::for_suite(&one.recipe, suite);
+        let mut recipe = one.recipe.clone();
+        let own = (view.package.as_str(), view.version.as_str());
+        least::ask_for(&mut recipe, &self.versions, known, own);
+        let one = &Loaded {
+            path: one.path.clone(),
+            recipe,
+            sources: one.sources.clone(),
+        };
         let first = self.render(suite, one, None, None, &[])?;
         let changes = match &first.binary {
             Some(binary) => dependency_changes(known, &binary.control),

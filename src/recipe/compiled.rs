@@ -12,6 +12,7 @@ use super::model::{
 /// A recipe without what only packaging needs. Written by hapkg, read by the
 /// node program of the same or a later version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CompiledRole {
     pub role: CompiledHead,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -40,6 +41,7 @@ pub struct CompiledRole {
 
 /// The head of a compiled role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CompiledHead {
     pub name: String,
     #[serde(default)]
@@ -148,5 +150,9 @@ mod tests {
     fn an_error_says_where() {
         let error = CompiledRole::from_toml("[role]\nname = 1\n").unwrap_err();
         assert!(error.to_string().contains("line 2"), "{error}");
+        let recipe: Recipe = toml::from_str(RECIPE).unwrap();
+        let newer = CompiledRole::from(&recipe).to_toml() + "\n[later]\nx = 1\n";
+        let error = CompiledRole::from_toml(&newer).unwrap_err();
+        assert!(error.to_string().contains("`later`"), "{error}");
     }
 }
