@@ -492,6 +492,33 @@ fn preseed_needs_valid_answers() {
 }
 
 #[test]
+fn preseed_refuses_an_answer_that_swallows_the_next_line() {
+    let dir = TempDir::new().unwrap();
+    let answers = fs::read_to_string(format!("{RECIPES}/answers/vip.toml")).unwrap();
+    let path = dir.path().join("answers.toml");
+    let secret = "\"example-shared-secret-0001\"";
+    assert!(answers.contains(secret));
+    fs::write(&path, answers.replace(secret, "'example-shared\\'")).unwrap();
+    let told = refused(
+        hapkg(&[
+            "export",
+            "preseed",
+            "vip",
+            "--recipes",
+            RECIPES,
+            "--answers",
+        ])
+        .arg(&path),
+        1,
+    );
+    assert!(told.contains("answers.toml"), "{told}");
+    assert!(
+        told.contains("ubuntu-ha-node/secret ends with a backslash"),
+        "{told}"
+    );
+}
+
+#[test]
 fn check_reports_as_json_and_new_passes_check() {
     let dir = TempDir::new().unwrap();
     let path = recipes(&dir, |recipe| recipe.replace("prompt = ", "promt = "));

@@ -38,7 +38,7 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
             Format::Preseed => {
                 let node = Some((surroundings.node(), &answers.cluster));
                 installer::preseed(&one.recipe, &answers.role, node)
-                    .map_err(|e| Failure::no(format!("{}: {e}", one.path.display())))?
+                    .map_err(|e| Failure::no(format!("{}: {e}", args.answers.display())))?
             }
         };
         print(&text)?;

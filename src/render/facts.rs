@@ -139,7 +139,7 @@ impl Facts {
         let role = recipe.role.name.clone();
         let dates = dates(recipe)?;
         let newest = dates[0];
-        let preseed = installer::preseed_lines(recipe, &sample::answers(&recipe.question));
+        let preseed = installer::preseed_lines(recipe, &sample::answers(&recipe.question))?;
         let tasks = match recipe.role.kind {
             Kind::Tasks => super::tasks::tasks(inputs.roles),
             _ => Vec::new(),

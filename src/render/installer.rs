@@ -85,19 +85,31 @@ fn debconf_type(kind: QuestionType) -> &'static str {
 
 /// One line for debconf-set-selections(1): exactly one blank between the
 /// words, and no line break whatever the answer holds.
-fn preseed_line(package: &str, question: &Question, answer: &str) -> String {
+///
+/// # Errors
+/// The answer ends with a backslash, which would join the next line to it.
+fn preseed_line(package: &str, question: &Question, answer: &str) -> Result<String, Error> {
     let answer: String = answer.chars().filter(|c| !c.is_control()).collect();
-    format!(
+    let line = format!(
         "{package} {package}/{} {} {answer}",
         text::line(&question.name).replace(' ', ""),
         debconf_type(question.kind)
-    )
-    .trim_end()
-    .to_owned()
+    );
+    let line = line.trim_end();
+    if line.ends_with('\\') {
+        return Err(Error::Preseed(format!("{package}/{}", question.name)));
+    }
+    Ok(line.to_owned())
 }
 
 /// The lines of every question that has an answer, in the order of asking.
-pub fn preseed_lines(recipe: &Recipe, answers: &BTreeMap<String, String>) -> Vec<String> {
+///
+/// # Errors
+/// [`Error::Preseed`].
+pub fn preseed_lines(
+    recipe: &Recipe,
+    answers: &BTreeMap<String, String>,
+) -> Result<Vec<String>, Error> {
     let package = package_name(&recipe.role.name);
     recipe
         .question
@@ -113,7 +125,7 @@ pub fn preseed_lines(recipe: &Recipe, answers: &BTreeMap<String, String>) -> Vec
 /// ones. Questions without an answer get no line and stay to be asked.
 ///
 /// # Errors
-/// The template is broken.
+/// [`Error::Preseed`]; the template is broken.
 pub fn preseed(
     role: &Recipe,
     answers: &BTreeMap<String, String>,
@@ -132,12 +144,12 @@ pub fn preseed(
     }
     let mut groups = vec![Group {
         title: "The role's own questions.",
-        lines: preseed_lines(role, answers),
+        lines: preseed_lines(role, answers)?,
     }];
     if let Some((node, answers)) = node {
         groups.push(Group {
             title: "The questions common to all roles of the cluster.",
-            lines: preseed_lines(node, answers),
+            lines: preseed_lines(node, answers)?,
         });
     }
     groups.retain(|group| !group.lines.is_empty());
@@ -237,11 +249,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_answer_stays_on_its_line(answer in "(?s).{0,60}") {
+        fn an_answer_stays_on_its_line(answer in r"(?s).{0,60}\\?[ \n]?") {
             let role = recipe("vip", QUESTION);
-            let line = preseed_line("ubuntu-ha-vip", &role.question[0], &answer);
-            prop_assert!(!line.contains(['\n', '\r']));
-            prop_assert!(line.starts_with("ubuntu-ha-vip ubuntu-ha-vip/vip string"));
+            match preseed_line("ubuntu-ha-vip", &role.question[0], &answer) {
+                Ok(line) => {
+                    prop_assert!(!line.contains(['\n', '\r']));
+                    // debconf-set-selections goes on with the next line there.
+                    prop_assert!(!line.ends_with('\\'));
+                    prop_assert!(line.starts_with("ubuntu-ha-vip ubuntu-ha-vip/vip string"));
+                }
+                Err(error) => {
+                    prop_assert!(error.to_string().contains("ubuntu-ha-vip/vip"));
+                    prop_assert!(answer.contains('\\'));
+                }
+            }
         }
     }
 

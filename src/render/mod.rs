@@ -173,6 +173,8 @@ pub enum Error {
     /// A vendored crate, and what is wrong with its license.
     License(String, String),
     NoNodeSource,
+    /// `PACKAGE/QUESTION` whose answer ends with a backslash.
+    Preseed(String),
     /// The package format refuses a value or a path.
     Format(String),
 }
@@ -212,6 +214,11 @@ impl fmt::Display for Error {
                 write!(f, "{path} has no content; give it `content` or `source`")
             }
             Error::License(name, what) => write!(f, "the vendored crate {name} {what}"),
+            Error::Preseed(question) => write!(
+                f,
+                "the answer to {question} ends with a backslash, and a preseed file would take the \
+                 next line for its end; choose another one"
+            ),
             Error::NoNodeSource => f.write_str(
                 "the node program's source is not at hand; build it from hapkg's own source",
             ),
