@@ -15,7 +15,8 @@ use nix::unistd::syncfs;
 use sha2::{Digest, Sha256};
 
 use super::host::{
-    as_root, cache_dir, enough_room, lock_file, make_dir, remove_tree, root_script, started,
+    as_root, cache_dir, enough_room, lock_file, make_dir, only_amd64, remove_tree, root_script,
+    started,
 };
 use super::mounted::Mounted;
 use super::trial::Network;
@@ -155,8 +156,10 @@ fn run_layer(mounted: &Mounted, script: &str, progress: &dyn Fn(&str)) -> Result
 /// `ubuntu=ADDRESS debian=ADDRESS`.
 ///
 /// # Errors
-/// `Environment`: mmdebstrap, its keyring, the mirror or the disk failed.
+/// `Environment`: the host is no amd64 one; mmdebstrap, its keyring, the mirror
+/// or the disk failed.
 pub fn base(suite: &Suite, include: &[&str], progress: &dyn Fn(&str)) -> Result<Base, Error> {
+    only_amd64(std::env::consts::ARCH)?;
     let mut packages: Vec<&str> = INCLUDE.iter().chain(include).copied().collect();
     packages.sort_unstable();
     packages.dedup();
@@ -177,6 +180,7 @@ pub fn base(suite: &Suite, include: &[&str], progress: &dyn Fn(&str)) -> Result<
         let mut command = as_root("mmdebstrap");
         command
             .args(["--mode=root", "--variant=apt", "--format=directory"])
+            .arg("--architectures=amd64")
             .arg(format!("--components={components}"))
             .arg(format!("--include={packages}"))
             .arg("--aptopt=Acquire::Languages \"none\"")

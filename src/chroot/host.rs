@@ -107,6 +107,21 @@ pub fn cache_dir() -> Result<PathBuf, Error> {
         .ok_or_else(|| Error::Environment("neither XDG_CACHE_HOME nor HOME is set".into()))
 }
 
+/// Refuses a host, by Rust's name of its architecture, on which a chroot would
+/// hold programs other than those that the packages are said to have.
+///
+/// # Errors
+/// `Environment`.
+pub fn only_amd64(architecture: &str) -> Result<(), Error> {
+    if architecture == "x86_64" {
+        return Ok(());
+    }
+    Err(Error::Environment(format!(
+        "this host is {architecture}; the node program and the images of trials are built for amd64 \
+         alone: use an amd64 host, or build only roles"
+    )))
+}
+
 /// Makes a directory with its parents.
 pub fn make_dir(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path)
@@ -169,7 +184,7 @@ mod tests {
     use std::fs;
     use std::process::Command;
 
-    use super::ask;
+    use super::{Error, ask, only_amd64};
 
     #[test]
     fn a_password_is_asked_for_only_where_it_can_be_given() {
@@ -200,5 +215,14 @@ mod tests {
             missing.to_string().contains("cargo xtask setup"),
             "{missing}"
         );
+    }
+
+    #[test]
+    fn another_architecture_is_refused() {
+        assert!(only_amd64("x86_64").is_ok());
+        let Err(Error::Environment(text)) = only_amd64("aarch64") else {
+            panic!("an aarch64 host is taken for an amd64 one");
+        };
+        assert!(text.contains("this host is aarch64"), "{text}");
     }
 }
