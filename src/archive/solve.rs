@@ -124,19 +124,19 @@ fn blame(
     refusal: &str,
     components: &BTreeMap<String, String>,
 ) -> Result<(Verdict, Option<String>), Error> {
-    if !names(relation).any(|name| components.contains_key(name)) {
-        return Ok((
-            Verdict::Missing,
-            Some("no package of that name in the suite".into()),
-        ));
-    }
+    let known = names(relation).any(|name| components.contains_key(name));
     let about = refusal_lines(refusal, relation);
-    if !about.is_empty() {
+    if known && !about.is_empty() {
         return Ok((Verdict::Conflict, Some(about)));
     }
-    match satisfy(root, relation)? {
+    // A name that is no package's may be one that packages provide.
+    match satisfy(root, &[relation])? {
         Ok(()) => Ok((Verdict::Installable, None)),
-        Err(alone) => Ok((Verdict::Conflict, Some(alone))),
+        Err(alone) if known => Ok((Verdict::Conflict, Some(alone))),
+        Err(_) => Ok((
+            Verdict::Missing,
+            Some("no package of that name in the suite".into()),
+        )),
     }
 }
 
@@ -147,25 +147,14 @@ fn try_recommended(
     base_installs: bool,
     components: &BTreeMap<String, String>,
 ) -> Result<(Verdict, Option<String>), Error> {
-    let known: Vec<&str> = names(relation)
-        .filter(|name| components.contains_key(*name))
-        .collect();
-    if known.is_empty() {
-        return Ok((Verdict::Missing, None));
-    }
-    let mut refusal = None;
-    for name in known {
-        let wanted: Vec<&str> = if base_installs {
-            vec![&candidate.package, name]
-        } else {
-            vec![name]
-        };
-        match install(root, &wanted)? {
-            Ok(()) => return Ok((Verdict::Installable, None)),
-            Err(text) => refusal = Some(text),
-        }
-    }
-    Ok((Verdict::Conflict, refusal))
+    let both = [candidate.package.as_str(), relation];
+    let wanted = if base_installs { &both[..] } else { &both[1..] };
+    let known = names(relation).any(|name| components.contains_key(name));
+    Ok(match satisfy(root, wanted)? {
+        Ok(()) => (Verdict::Installable, None),
+        Err(text) if known => (Verdict::Conflict, Some(text)),
+        Err(_) => (Verdict::Missing, None),
+    })
 }
 
 /// The lines of apt's refusal that speak of one of the relation's packages.
@@ -187,9 +176,9 @@ fn install(root: &PrivateRoot, packages: &[&str]) -> Result<Result<(), String>, 
     solve(root, "install", packages)
 }
 
-/// Solves one relation on its own.
-fn satisfy(root: &PrivateRoot, relation: &str) -> Result<Result<(), String>, Error> {
-    solve(root, "satisfy", &[relation])
+/// Solves relations, all of them together.
+fn satisfy(root: &PrivateRoot, relations: &[&str]) -> Result<Result<(), String>, Error> {
+    solve(root, "satisfy", relations)
 }
 
 fn solve(root: &PrivateRoot, verb: &str, what: &[&str]) -> Result<Result<(), String>, Error> {
@@ -307,6 +296,66 @@ fn packages_text(candidates: &[Candidate]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// apt's world without an archive.
+    fn empty(cache: &std::path::Path) -> PrivateRoot {
+        let suite = crate::recipe::suite::find("noble").unwrap();
+        let dir = cache.join(suite.name);
+        for name in ["etc/apt", "var/lib/dpkg", "var/cache/apt/archives/partial"] {
+            std::fs::create_dir_all(dir.join(name)).unwrap();
+        }
+        let place = dir.display();
+        let conf = format!(
+            "Dir \"{place}\";\nDir::State::status \"{place}/var/lib/dpkg/status\";\n\
+             APT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; }};\n\
+             APT::Sandbox::User \"root\";\nDebug::NoLocking \"true\";\n"
+        );
+        for (name, text) in [
+            ("etc/apt/sources.list", ""),
+            ("var/lib/dpkg/status", ""),
+            ("refreshed", ""),
+            ("apt.conf", &conf),
+        ] {
+            std::fs::write(dir.join(name), text).unwrap();
+        }
+        PrivateRoot::open(suite, cache, &[]).unwrap()
+    }
+
+    #[test]
+    fn versions_and_provided_names_count_in_every_field() {
+        let candidate = |package: &str, depends: &[&str], recommends: &[&str]| Candidate {
+            package: package.into(),
+            version: "1.0".into(),
+            depends: depends.iter().map(|one| one.to_string()).collect(),
+            recommends: recommends.iter().map(|one| one.to_string()).collect(),
+            other: Vec::new(),
+        };
+        let tried = [
+            ("base", Verdict::Installable),
+            ("base (>= 1.0)", Verdict::Installable),
+            ("base (>= 2)", Verdict::Conflict),
+            ("nosuch | base (>= 2)", Verdict::Conflict),
+            ("nosuch | base", Verdict::Installable),
+            ("provided", Verdict::Installable),
+            ("nosuch", Verdict::Missing),
+        ];
+        let relations = tried.each_ref().map(|(relation, ..)| *relation);
+        let mut base = candidate("base", &[], &[]);
+        base.other.push(("Provides", "provided".into()));
+        let sound = candidate("sound", &["base"], &relations);
+        let broken = candidate("broken", &["provided", "nosuch"], &relations);
+        let cache = tempfile::tempdir().unwrap();
+        let wanted = ["sound".to_string(), "broken".to_string()];
+        let found = check(&empty(cache.path()), &[base, sound, broken], &wanted).unwrap();
+        for finding in found {
+            let (relation, verdict) = tried
+                .iter()
+                .find(|(relation, ..)| *relation == finding.relation)
+                .unwrap();
+            let place = format!("{} {} {relation}", finding.package, finding.field);
+            assert_eq!(finding.verdict, *verdict, "{place}");
+        }
+    }
 
     #[test]
     fn names_of_a_relation() {
