@@ -56,7 +56,7 @@ fn build(recipes: &Path, out: &Path, more: &[&str]) -> Command {
 fn newer(recipe: String) -> String {
     let (head, tail) = recipe.split_once("[[changelog]]").expect("a changelog");
     format!(
-        "{}[[changelog]]\nversion = \"1.1\"\ndate = \"2026-11-02T12:00:00Z\"\nchanges = [\"More.\"]\n\n[[changelog]]{tail}",
+        "{}[[changelog]]\nversion = \"1.1\"\ndate = \"2026-11-02T12:00:00Z\"\nchanges = [\"More (Closes: #12, LP: #34).\"]\n\n[[changelog]]{tail}",
         head.replace("version = \"1.0\"", "version = \"1.1\"")
             .replace("\"pacemaker\"", "\"pacemaker\", \"nftables\"")
     )
@@ -146,7 +146,12 @@ fn new_version_tells_its_dependency_changes_and_stands_beside_the_old() {
     let changes = out.join("source/noble/ubuntu-ha-vip_1.1~ubuntu24.04.1_source.changes");
     let changes = fs::read_to_string(changes).unwrap();
     assert!(changes.contains("Depends: added nftables."), "{changes}");
-    assert!(changes.contains("* More."), "{changes}");
+    assert!(changes.contains("* More"), "{changes}");
+    assert!(changes.contains("\nCloses: 12\n"), "{changes}");
+    assert!(
+        changes.contains("\nLaunchpad-Bugs-Fixed: 34\n"),
+        "{changes}"
+    );
 }
 
 #[test]

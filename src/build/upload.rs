@@ -1,5 +1,6 @@
 //! `dist/source/SUITE`: what a PPA takes.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use debcrate::{
@@ -86,6 +87,11 @@ fn upload(
             product.package
         ))
     })?;
+    let closes: Vec<u32> = bugs(entry, "closes:").into_iter().collect();
+    let launchpad: Vec<String> = bugs(entry, "lp:").iter().map(u32::to_string).collect();
+    let launchpad = launchpad.join(" ");
+    let extra = [("Launchpad-Bugs-Fixed", launchpad.as_str())];
+    let told = product.suite.family == Family::Ubuntu && !launchpad.is_empty();
     let (name, text) = source_changes(
         &Upload {
             source: &product.package,
@@ -95,8 +101,8 @@ fn upload(
             urgency: "medium",
             maintainer: &product.maintainer,
             changed_by: author,
-            closes: &[],
-            extra: &[],
+            closes: &closes,
+            extra: if told { &extra } else { &[] },
             changes: entry,
             section: product.control.get("Section").unwrap_or("misc"),
             priority: "optional",
@@ -126,9 +132,40 @@ fn newest_entry(changelog: &str) -> Option<(&str, &str)> {
     Some((entry.trim_end(), author))
 }
 
+/// The bugs that a changelog's entry names behind `word`: `Closes: #1, #2`, as
+/// dpkg-parsechangelog(1) finds them, and `LP: #3`.
+fn bugs(entry: &str, word: &str) -> BTreeSet<u32> {
+    let entry = entry.to_ascii_lowercase();
+    let mut found = BTreeSet::new();
+    for (at, _) in entry.match_indices(word) {
+        if entry[..at].ends_with(|c: char| c.is_alphanumeric()) {
+            continue;
+        }
+        let mut rest = Some(&entry[at + word.len()..]);
+        while let Some(text) = rest {
+            let text = text.trim_start();
+            let text = text.strip_prefix("bug").unwrap_or(text);
+            let text = text.strip_prefix('#').unwrap_or(text).trim_start();
+            let end = text.find(|c: char| !c.is_ascii_digit());
+            let (number, after) = text.split_at(end.unwrap_or(text.len()));
+            found.extend(number.parse::<u32>());
+            rest = after.strip_prefix(',').filter(|_| !number.is_empty());
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
-    use super::newest_entry;
+    use super::{bugs, newest_entry};
+
+    #[test]
+    fn bugs_of_an_entry_are_found() {
+        let entry = "x (2) noble; urgency=medium\n\n  * New (Closes: #12, Bug#7,\n    9). See #5.\n  \
+                     * closes:3, LP: #100, #101; help: #4\n  * LP: none";
+        assert_eq!(Vec::from_iter(bugs(entry, "closes:")), [3, 7, 9, 12]);
+        assert_eq!(Vec::from_iter(bugs(entry, "lp:")), [100, 101]);
+    }
 
     #[test]
     fn newest_entry_ends_before_its_trailer() {
