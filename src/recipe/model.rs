@@ -250,6 +250,16 @@ impl QuestionType {
 
 #[cfg(feature = "packager")]
 impl QuestionType {
+    /// The type of the question's template (debconf-devel(7)).
+    pub fn debconf(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Choice => "select",
+            Self::Password => "password",
+            _ => "string",
+        }
+    }
+
     /// The type as a recipe spells it.
     pub fn name(self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ use crate::recipe::model::Recipe;
 use crate::recipe::view::SuiteView;
 
 pub use catalog::{CatalogError, Catalogs};
-pub use scripts::SETUP_UNIT;
+pub use scripts::{SETUP_UNIT, answers_file};
 
 /// What debconf and dpkg need of a package, as text. What the recipe does not
 /// call for is empty: without questions only the scripts of hooks are there.

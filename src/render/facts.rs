@@ -58,7 +58,6 @@ pub struct Facts {
     pub tasks: Vec<Task>,
     /// A task to show the use of tasksel with.
     pub example_task: String,
-    pub test_depends: Vec<&'static str>,
     /// The line below the title of README.Debian.
     pub rule: String,
     pub what: &'static str,
@@ -179,10 +178,7 @@ impl Facts {
             needs_answer: recipe.question.iter().any(|q| {
                 !q.optional && q.when.is_empty() && q.default.as_deref().unwrap_or("").is_empty()
             }),
-            answers_file: match recipe.role.kind {
-                Kind::Node => "/etc/ubuntu-ha/cluster.toml".into(),
-                _ => format!("/etc/ubuntu-ha/roles/{role}.toml"),
-            },
+            answers_file: super::debconf::answers_file(recipe),
             compiled_file: payload.compiled.clone().unwrap_or_default(),
             preseed,
             resources: recipe
@@ -200,7 +196,6 @@ impl Facts {
                 .map(|task| task.name.clone())
                 .unwrap_or_default(),
             tasks,
-            test_depends: Vec::new(),
             rule: "-".repeat(view.package.len() + " for Debian".len()),
             what: match recipe.role.kind {
                 Kind::Node => "cluster",

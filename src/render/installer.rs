@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::recipe::model::{Question, QuestionType, Recipe};
+use crate::recipe::model::{Question, Recipe};
 use crate::recipe::view::package_name;
 
 use super::{Error, templates, text};
@@ -73,16 +73,6 @@ fn entry(archive: &mut Vec<u8>, inode: u32, name: &str, mode: u32, data: &[u8]) 
     archive.resize(archive.len().next_multiple_of(4), 0);
 }
 
-/// The debconf type of a question's template.
-fn debconf_type(kind: QuestionType) -> &'static str {
-    match kind {
-        QuestionType::Boolean => "boolean",
-        QuestionType::Choice => "select",
-        QuestionType::Password => "password",
-        _ => "string",
-    }
-}
-
 /// One line for debconf-set-selections(1): exactly one blank between the
 /// words, and no line break whatever the answer holds.
 ///
@@ -93,7 +83,7 @@ fn preseed_line(package: &str, question: &Question, answer: &str) -> Result<Stri
     let line = format!(
         "{package} {package}/{} {} {answer}",
         text::line(&question.name).replace(' ', ""),
-        debconf_type(question.kind)
+        question.kind.debconf()
     );
     let line = line.trim_end();
     if line.ends_with('\\') {

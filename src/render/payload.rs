@@ -173,13 +173,13 @@ impl Payload {
             .question
             .iter()
             .any(|q| q.kind == QuestionType::Password);
-        let (answers, secrets) = match recipe.role.kind {
-            Kind::Node => ("/etc/ubuntu-ha/cluster.toml".into(), "cluster"),
-            _ => (format!("/etc/ubuntu-ha/roles/{name}.toml"), name.as_str()),
+        let secrets = match recipe.role.kind {
+            Kind::Node => "cluster",
+            _ => name.as_str(),
         };
         if !recipe.question.is_empty() {
             show(
-                answers,
+                super::debconf::answers_file(recipe),
                 "The answers. It may be edited; what it says wins over debconf.".into(),
             );
         }

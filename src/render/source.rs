@@ -142,9 +142,6 @@ pub fn dsc(facts: &Facts) -> Result<Paragraph, Error> {
     }
     dsc.set("Standards-Version", facts.standards_version)?;
     dsc.set("Testsuite", "autopkgtest")?;
-    if !facts.test_depends.is_empty() {
-        dsc.set("Testsuite-Triggers", &facts.test_depends.join(", "))?;
-    }
     dsc.set("Build-Depends", &facts.build_depends.join(", "))?;
     dsc.set(
         "Package-List",

@@ -223,27 +223,29 @@ fn place(view: &SuiteView) -> Result<Place, Error> {
     for question in &view.recipe.question {
         word("question", &question.name, "_")?;
     }
-    let (target, file) = match role.kind {
-        Kind::Node => (
-            "cluster".to_owned(),
-            "/etc/ubuntu-ha/cluster.toml".to_owned(),
-        ),
-        _ => (
-            role.name.clone(),
-            format!("/etc/ubuntu-ha/roles/{}.toml", role.name),
-        ),
+    let target = match role.kind {
+        Kind::Node => "cluster".to_owned(),
+        _ => role.name.clone(),
     };
     Ok(Place {
         package: view.package.clone(),
         secrets: format!("/etc/ubuntu-ha/secrets/{target}"),
         target,
-        file,
+        file: answers_file(view.recipe),
         directories: [
             "/etc/ubuntu-ha/roles",
             "/etc/ubuntu-ha/secrets",
             "/etc/ubuntu-ha",
         ],
     })
+}
+
+/// The file in which the administrator finds the answers.
+pub fn answers_file(recipe: &Recipe) -> String {
+    match recipe.role.kind {
+        Kind::Node => "/etc/ubuntu-ha/cluster.toml".into(),
+        _ => format!("/etc/ubuntu-ha/roles/{}.toml", recipe.role.name),
+    }
 }
 
 /// Refuses a name that is not one bare word in shell and in debconf.

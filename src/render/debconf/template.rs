@@ -57,7 +57,7 @@ pub fn templates(recipe: &Recipe) -> Result<Vec<Template>, Error> {
         }
         let mut template = Template::new(
             format!("{package}/{}", question.name),
-            kind(question.kind),
+            question.kind.debconf(),
             short,
             text::paragraphs(&question.help),
         );
@@ -94,15 +94,6 @@ pub fn source(templates: &[Template]) -> Result<String, Error> {
         templates: &'a [Template],
     }
     scripts::render("templates", &Facts { templates })
-}
-
-fn kind(kind: QuestionType) -> &'static str {
-    match kind {
-        QuestionType::Boolean => "boolean",
-        QuestionType::Choice => "select",
-        QuestionType::Password => "password",
-        _ => "string",
-    }
 }
 
 /// The `Choices` field: commas are escaped, nothing else can be.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use hapkg::recipe::answer::Answer;
-use hapkg::recipe::model::QuestionType;
 
 use crate::case::Case;
 use crate::machine::Machine;
@@ -40,20 +39,11 @@ pub fn selections(case: &Case) -> Result<String, Stop> {
                 .ok_or_else(|| {
                     Stop::failed(format!("the example answers {name}, which is no question"))
                 })?;
-            let kind = debconf_type(question.kind);
+            let kind = question.kind.debconf();
             text.push_str(&format!("{package} {package}/{name} {kind} {value}\n"));
         }
     }
     Ok(text)
-}
-
-fn debconf_type(kind: QuestionType) -> &'static str {
-    match kind {
-        QuestionType::Boolean => "boolean",
-        QuestionType::Choice => "select",
-        QuestionType::Password => "password",
-        _ => "string",
-    }
 }
 
 /// Puts the example answers into debconf, as preseeding does.
