@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// the driver's clock.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// The members as they are at the end.
+    /// The members as they are at the end, and those that have left.
     pub nodes: Vec<NodeFacts>,
     /// What each node held, asked again and again.
     pub sightings: Vec<Sighting>,
@@ -19,6 +19,9 @@ pub struct Facts {
     pub probes: Vec<Probe>,
     /// Hardware address to node, to tell who answered by ARP.
     pub macs: BTreeMap<String, String>,
+    /// Why the address is not served at the end, nothing where it is; none where
+    /// there is no address.
+    pub unserved: Option<Vec<String>>,
     pub records: Option<Records>,
     pub applied: Vec<Applied>,
     /// A step has failed: what comes after it was not done.
@@ -27,10 +30,19 @@ pub struct Facts {
     pub replicated: bool,
 }
 
+impl Facts {
+    /// The members at the end.
+    pub fn members(&self) -> impl Iterator<Item = &NodeFacts> {
+        self.nodes.iter().filter(|node| !node.left)
+    }
+}
+
 /// One node at the end.
 #[derive(Debug, Clone, Default)]
 pub struct NodeFacts {
     pub name: String,
+    /// It was a member, and is none any more.
+    pub left: bool,
     /// `crm_mon --output-as=xml`.
     pub crm_mon: String,
     /// `corosync-quorumtool -s`.

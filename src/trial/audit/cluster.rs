@@ -28,7 +28,7 @@ fn after_name(text: &str) -> &str {
 pub(super) fn all_online(facts: &Facts) -> Found {
     let mut evidence = each(facts, |node, monitor| {
         let mut wrong = Vec::new();
-        for member in &facts.nodes {
+        for member in facts.members() {
             let seen = monitor.nodes.iter().find(|one| one.name == member.name);
             let state = seen.map_or("unknown", |one| one.state());
             if state != "online" {
@@ -45,17 +45,16 @@ pub(super) fn all_online(facts: &Facts) -> Found {
         }
         wrong
     });
-    for node in &facts.nodes {
+    let members = facts.members().count();
+    for node in facts.members() {
         match Quorum::parse(&node.quorum) {
             None => evidence.push(format!("{}: corosync told nothing", node.name)),
             Some(quorum) if !quorum.quorate => {
                 evidence.push(format!("{}: no quorum", node.name));
             }
-            Some(quorum) if quorum.members != facts.nodes.len() => evidence.push(format!(
-                "{}: corosync sees {} of {} members",
-                node.name,
-                quorum.members,
-                facts.nodes.len()
+            Some(quorum) if quorum.members != members => evidence.push(format!(
+                "{}: corosync sees {} of {members} members",
+                node.name, quorum.members
             )),
             Some(_) => {}
         }
@@ -68,10 +67,10 @@ pub(super) fn mirrored(facts: &Facts) -> Found {
     if !facts.replicated {
         return None;
     }
-    if facts.nodes.is_empty() {
+    if facts.members().next().is_none() {
         return Some(vec!["no node was looked at".into()]);
     }
-    let wrong = facts.nodes.iter().filter_map(|node| {
+    let wrong = facts.members().filter_map(|node| {
         let why = node.unmirrored.as_ref()?;
         Some(format!("{}: {why}", node.name))
     });
@@ -81,11 +80,11 @@ pub(super) fn mirrored(facts: &Facts) -> Found {
 /// What `look` finds in each node's crm_mon; a node that tells nothing is
 /// evidence too.
 fn each(facts: &Facts, look: impl Fn(&NodeFacts, &Monitor) -> Vec<String>) -> Vec<String> {
-    if facts.nodes.is_empty() {
+    if facts.members().next().is_none() {
         return vec!["no node was looked at".into()];
     }
     let mut evidence = Vec::new();
-    for node in &facts.nodes {
+    for node in facts.members() {
         match Document::parse(&node.crm_mon)
             .ok()
             .and_then(|xml| Monitor::of(&xml))
@@ -174,6 +173,24 @@ mod tests {
             .join("\n");
         let found = all_online(&facts(HEALTHY, &alone)).unwrap();
         assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn a_node_that_has_left_is_no_member() {
+        let mut left = facts(HEALTHY, QUORUM);
+        left.nodes.push(NodeFacts {
+            name: "gamma".into(),
+            left: true,
+            ..NodeFacts::default()
+        });
+        assert_eq!(failed_actions(&left), Some(Vec::new()));
+        assert_eq!(all_online(&left), Some(Vec::new()));
+        left.nodes[2].left = false;
+        let found = all_online(&left).unwrap();
+        assert!(
+            found.contains(&"alpha: gamma is unknown".into()),
+            "{found:?}"
+        );
     }
 
     #[test]

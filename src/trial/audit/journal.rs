@@ -87,7 +87,8 @@ pub(super) fn journals(facts: &Facts) -> Found {
     }
     let mut all = Vec::new();
     for node in &facts.nodes {
-        if node.journal.is_empty() {
+        // One that has left may be off for good.
+        if node.journal.is_empty() && !node.left {
             all.push(format!("{}: the journal is empty", node.name));
         }
         let mut ending = Ending::default();

@@ -20,11 +20,12 @@ use super::fact::{Facts, Single};
 pub use journal::{Wrong, wrong};
 
 /// The audits by name, as a scenario's `[allow]` has them.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "one-survivor",
     "one-holder",
     "one-primary",
     "one-mount",
+    "served",
     "no-failed-action",
     "all-online",
     "mirrored",
@@ -60,7 +61,7 @@ type Found = Option<Vec<String>>;
 
 /// Judges the facts by every audit.
 pub fn judge(facts: &Facts, allow: &BTreeMap<String, String>) -> Vec<Audit> {
-    let found: [(&'static str, Found); 11] = [
+    let found: [(&'static str, Found); 12] = [
         ("one-survivor", survivor::dark(facts)),
         ("one-holder", single::holders(facts)),
         (
@@ -68,6 +69,7 @@ pub fn judge(facts: &Facts, allow: &BTreeMap<String, String>) -> Vec<Audit> {
             single::never_two(facts, Single::Primary, facts.replicated),
         ),
         ("one-mount", single::never_two(facts, Single::Mount, false)),
+        ("served", facts.unserved.clone()),
         ("no-failed-action", cluster::failed_actions(facts)),
         ("all-online", cluster::all_online(facts)),
         ("mirrored", cluster::mirrored(facts)),
@@ -101,6 +103,7 @@ pub fn meaning(name: &str) -> &'static str {
         "one-holder" => "never two holders of the address",
         "one-primary" => "never two primaries",
         "one-mount" => "never mounted twice",
+        "served" => "the address served at the end",
         "no-failed-action" => "no failed action left",
         "all-online" => "all nodes online, with quorum, fenced state clean",
         "mirrored" => "all replicas connected and up to date",

@@ -28,6 +28,14 @@ pub(super) fn again() -> String {
     format!("{SET_UP_IS_OVER}\nubuntu-ha apply")
 }
 
+/// crm_resource(8): until the transition is over and none follows.
+pub(super) fn idle(limit: Duration) -> String {
+    format!(
+        "! command -v crm_resource >/dev/null || crm_resource --wait --timeout={}s",
+        limit.as_secs()
+    )
+}
+
 /// What `apply` may write, and the CIB's configuration, as digests. Epochs
 /// count: a push that changes nothing is a change.
 const DIGEST: &str = "\
@@ -53,15 +61,17 @@ impl Running<'_, '_> {
             return Err(Trouble::Environment(why));
         }
         let allow = &self.course.scenario.allow;
-        let members = self.course.members();
-        if whole {
-            self.end(trial)?;
-        }
         if !allow.contains_key("all-online") {
             // The audits tell where it is not whole in time.
             let patience = if whole { RECOVER } else { FAILED };
             let end = self.world.now() + self.stretched(patience);
             self.whole(!allow.contains_key("mirrored"), end)?;
+        }
+        let members = self.watch.members.clone();
+        if whole {
+            // What the cluster has still in hand is part of how it ends.
+            self.settled(&members)?;
+            self.end(trial)?;
         }
         let mut facts = Facts {
             macs: self.world.macs(),
@@ -83,6 +93,10 @@ impl Running<'_, '_> {
         let patience = if whole { END } else { FAILED };
         let end = self.world.now() + self.stretched(patience);
         self.glance_until(end, Self::booting)?;
+        if self.course.address {
+            let missing = self.glance_until(end, Self::unserved)?;
+            facts.unserved = Some(missing.into_iter().collect());
+        }
         self.watch.look(self.world)?;
         facts.nodes = self.nodes(&members)?;
         facts.sightings = self.watch.sightings.clone();
@@ -91,13 +105,30 @@ impl Running<'_, '_> {
         Ok(facts)
     }
 
+    /// Until pacemaker has nothing more to do, as one member knows it. One that
+    /// does not get there is seen by what is judged next.
+    fn settled(&mut self, members: &[String]) -> Result<(), Trouble> {
+        let Some(node) = (members.iter()).find(|node| self.watch.seen.contains_key(*node)) else {
+            return Ok(());
+        };
+        (self.said)("waiting until pacemaker is idle");
+        let limit = self.stretched(END);
+        let shell = idle(limit);
+        let grace = Duration::from_secs(60);
+        match self.world.run(node, &shell, "", limit + grace) {
+            Err(trouble @ Trouble::Environment(_)) => Err(trouble),
+            _ => Ok(()),
+        }
+    }
+
     fn end(&mut self, trial: &mut Trial) -> Result<(), Trouble> {
         let list = &self.course.scenario.end;
         (self.said)("judging the end");
         self.watch.look(self.world)?;
         let names = self.names();
-        let fenced = std::collections::BTreeSet::new();
-        match self.expect(list, END, Duration::ZERO, &fenced, &names) {
+        let fenced = self.fenced.clone();
+        let from = trial.steps.first().map_or(Duration::ZERO, |step| step.from);
+        match self.expect(list, END, from, &fenced, &names) {
             Ok(()) => {}
             Err(Stopped::Role(why)) => {
                 trial
@@ -170,9 +201,14 @@ impl Running<'_, '_> {
     fn nodes(&mut self, members: &[String]) -> Result<Vec<NodeFacts>, Trouble> {
         (self.said)("collecting what the members logged");
         let mut list: Vec<NodeFacts> = members.iter().map(|node| self.seen(node)).collect();
-        let on: Vec<String> = (members.iter())
-            .filter(|node| self.world.power(node) == Power::On)
-            .cloned()
+        for node in self.watch.gone.clone() {
+            let left = true;
+            let facts = self.seen(&node);
+            list.push(NodeFacts { left, ..facts });
+        }
+        let on: Vec<String> = (list.iter())
+            .filter(|facts| self.world.power(&facts.name) == Power::On)
+            .map(|facts| facts.name.clone())
             .collect();
         let journals = self.all_since(&on)?;
         let states = self.all(&on, "ubuntu-ha status --json", COLLECT)?;

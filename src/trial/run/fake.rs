@@ -1,4 +1,5 @@
-//! A cluster that is none: two nodes whose behaviour the tests choose.
+//! A cluster that is none: two nodes, and a spare one, whose behaviour the tests
+//! choose.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use crate::trial::fact::{Probe, ProbeKind, Records};
 use crate::trial::observe::ASK;
 use crate::trial::run::QUORUM;
-use crate::trial::run::closing::{CURSOR, again};
+use crate::trial::run::closing::{CURSOR, again, idle};
 use crate::trial::scenario::{Fault, VIP};
 use crate::trial::world::{Files, Output, Power, Trouble, World};
 
@@ -31,6 +32,10 @@ pub struct Nature {
     /// What the host did to a machine.
     pub host_fault: Option<&'static str>,
     pub failed_action: bool,
+    /// Nobody has the address any more when the last fault is healed.
+    pub gives_up: bool,
+    /// Pacemaker fences beta when it comes to what it has still in hand.
+    pub fences_late: bool,
     /// A node that gets its power back prints this and never answers.
     pub boots_into: Option<&'static str>,
 }
@@ -47,6 +52,8 @@ impl Default for Nature {
             broken: false,
             host_fault: None,
             failed_action: false,
+            gives_up: false,
+            fences_late: false,
             boots_into: None,
         }
     }
@@ -62,6 +69,7 @@ pub struct Fake {
     /// When each node booted.
     boots: BTreeMap<String, (u32, Duration)>,
     holders: Vec<String>,
+    members: Vec<&'static str>,
     /// The holder is lost since then.
     lost: Option<(String, Duration)>,
     fenced: Vec<(String, Duration)>,
@@ -74,7 +82,7 @@ pub struct Fake {
 
 impl Fake {
     pub fn new(nature: Nature) -> Self {
-        let nodes = ["alpha", "beta"];
+        let nodes = ["alpha", "beta", "gamma"];
         Fake {
             nature,
             now: Duration::ZERO,
@@ -84,6 +92,7 @@ impl Fake {
                 .map(|node| (node.to_string(), (1, Duration::ZERO)))
                 .into(),
             holders: vec!["alpha".into()],
+            members: vec!["alpha", "beta"],
             lost: None,
             fenced: Vec::new(),
             probes: Vec::new(),
@@ -164,7 +173,7 @@ impl Fake {
             true => format!("2: eth0 inet {VIP}/24 scope global eth0\n"),
             false => String::new(),
         };
-        let members: String = ["alpha", "beta"]
+        let members: String = (self.members.iter())
             .map(|name| {
                 let online = self.is_on(name);
                 format!(
@@ -172,7 +181,7 @@ impl Fake {
                     !online
                 )
             })
-            .concat();
+            .collect();
         let failures = match self.nature.failed_action {
             true => {
                 "<failures><failure op_key=\"vip-ip_monitor_10000\" node=\"beta\" exitstatus=\"error\"/></failures>"
@@ -187,10 +196,8 @@ impl Fake {
                 )
             })
             .collect();
-        let count = self
-            .power
-            .values()
-            .filter(|power| **power == Power::On)
+        let count = (self.members.iter())
+            .filter(|node| self.is_on(node))
             .count();
         let votes: String = (1..=count).map(|id| format!("  {id}  1 node\n")).collect();
         format!(
@@ -293,6 +300,22 @@ impl World for Fake {
             shell if shell.contains("cmapctl") => "runtime.config.totem.token (u32) = 1000\n\
                  runtime.config.totem.consensus (u32) = 1200\n"
                 .into(),
+            line if line == idle(Duration::from_secs(120)) => {
+                if self.nature.fences_late {
+                    self.fenced.push(("beta".into(), self.now));
+                }
+                String::new()
+            }
+            line if line.starts_with("ubuntu-ha leave") => {
+                let who = line.rsplit_once(' ').map_or(node, |(_, last)| last);
+                let who = if who == "leave" { node } else { who };
+                self.members.retain(|one| *one != who);
+                String::new()
+            }
+            "ubuntu-ha join -" => {
+                self.members.push("gamma");
+                String::new()
+            }
             shell => {
                 self.commands.push(format!("{node}: {shell}"));
                 output.status = i32::from(shell == "false");
@@ -337,6 +360,9 @@ impl World for Fake {
     fn heal(&mut self, fault: &Fault<String>) -> Result<(), Trouble> {
         if let Fault::PowerOff { node } | Fault::Freeze { node } = fault {
             self.power.insert(node.clone(), Power::On);
+            if self.nature.gives_up {
+                self.holders.clear();
+            }
             let number = self.boots[node].0 + 1;
             self.boots.insert(node.clone(), (number, self.now));
         }

@@ -11,7 +11,7 @@ mod step;
 mod tests;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::fact::{Facts, Probe};
@@ -147,6 +147,8 @@ struct Running<'a, 'w> {
     first: Option<(String, Option<String>)>,
     /// Faults that last, in the order they were made.
     faults: Vec<super::scenario::Fault<String>>,
+    /// Fencings that were over when the scenario began.
+    fenced: BTreeSet<(String, String)>,
     cursors: BTreeMap<String, String>,
     floor: floor::Configured,
     said: Listener<'w>,
@@ -164,6 +166,7 @@ pub fn run(world: &mut dyn World, course: &Course, said: Listener) -> Trial {
         watch,
         first: None,
         faults: Vec::new(),
+        fenced: BTreeSet::new(),
         cursors: BTreeMap::new(),
         floor: floor::Configured::default(),
         said,
@@ -272,9 +275,10 @@ impl Running<'_, '_> {
             )]));
         }
         if formed {
-            self.floor = floor::Configured::ask(self.world, &self.course.members());
+            self.floor = floor::Configured::ask(self.world, &self.watch.members);
             self.first = self.pair();
         }
+        self.fenced = self.watch.fenced().clone();
         Ok(())
     }
 
@@ -353,7 +357,7 @@ impl Running<'_, '_> {
     /// When every member answered with quorum, and the address: a look that
     /// costs the guests little, because what it takes is measured.
     fn serving(&mut self, end: Duration) -> Result<Option<Duration>, Trouble> {
-        let members = self.course.members();
+        let members = self.watch.members.clone();
         while self.world.now() < end {
             let answers = self.world.ask(&members, QUORUM, watch::PATIENCE);
             let quorate = answers.iter().filter(|answer| {
@@ -383,9 +387,11 @@ impl Running<'_, '_> {
 
     /// What keeps a client from being served: a silent member, the address.
     fn not_serving(&self) -> Option<String> {
-        if let Some(why) = self.not_up() {
-            return Some(why);
-        }
+        self.not_up().or_else(|| self.unserved())
+    }
+
+    /// What is wrong with the address; nothing where the role has none.
+    fn unserved(&self) -> Option<String> {
         if !self.course.address {
             return None;
         }
@@ -403,8 +409,8 @@ impl Running<'_, '_> {
         if self.course.start.formed_by == FormedBy::Script {
             return None;
         }
-        let members = self.course.members();
-        let none = std::collections::BTreeSet::new();
+        let members = self.watch.members.clone();
+        let none = BTreeSet::new();
         let name = |who: &super::scenario::Who| Ok(who.to_string());
         let context = judge::Context {
             watch: &self.watch,
@@ -432,7 +438,7 @@ impl Running<'_, '_> {
         if !self.course.replicated {
             return None;
         }
-        self.course.members().iter().find_map(|node| {
+        self.watch.members.iter().find_map(|node| {
             let why = self.watch.seen.get(node)?.unmirrored()?;
             Some(format!("{node}: {why}"))
         })
@@ -441,18 +447,16 @@ impl Running<'_, '_> {
     /// A member that does not answer, even where it is off.
     fn not_up(&self) -> Option<String> {
         let silent =
-            (self.course.members().into_iter()).find(|node| !self.watch.seen.contains_key(node))?;
+            (self.watch.members.iter()).find(|node| !self.watch.seen.contains_key(*node))?;
         Some(format!("{silent} does not answer"))
     }
 
     /// Who holds the address now, and the lowest other member.
     fn pair(&self) -> Option<(String, Option<String>)> {
         let holder = self.watch.holder()?;
-        let other = self
-            .course
-            .members()
-            .into_iter()
-            .find(|node| *node != holder);
+        let other = (self.watch.members.iter())
+            .find(|node| **node != holder)
+            .cloned();
         Some((holder, other))
     }
 
@@ -517,7 +521,7 @@ impl Running<'_, '_> {
             acknowledged: records.acknowledged.len(),
             stored: records.stored.len(),
             lost: {
-                let stored: std::collections::BTreeSet<&u64> = records.stored.iter().collect();
+                let stored: BTreeSet<&u64> = records.stored.iter().collect();
                 (records.acknowledged.iter())
                     .filter(|one| !stored.contains(one))
                     .count()

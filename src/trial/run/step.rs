@@ -61,7 +61,7 @@ impl Running<'_, '_> {
         };
         let text = step.verb.told(plain).unwrap_or_default();
         (self.said)(&text);
-        let fenced = self.watch.fenced();
+        let fenced = self.watch.fenced().clone();
         let stopped = match looked.map_err(environment) {
             Err(stopped) => Some(stopped),
             Ok(()) => match self.act(&step.verb, &names) {
@@ -157,13 +157,21 @@ impl Running<'_, '_> {
     fn administer(&mut self, act: &Act<String>, outcome: &Outcome) -> Result<(), Stopped> {
         match act.shell(self.course.role) {
             Some(shell) => {
-                self.command(&act.node, &shell, outcome)?;
+                let on = act.on.as_ref().unwrap_or(&act.node);
+                self.command(on, &shell, outcome)?;
+                if act.word == ActWord::Leave && act.role.is_none() && outcome.is_done() {
+                    self.watch.leave(&act.node);
+                }
                 if matches!(act.word, ActWord::Reboot | ActWord::ShutDown) {
                     self.gone(&act.node)?;
                 }
                 Ok(())
             }
-            None => self.join(&act.node),
+            None => {
+                self.join(&act.node)?;
+                self.watch.join(&act.node);
+                Ok(())
+            }
         }
     }
 
@@ -215,8 +223,9 @@ impl Running<'_, '_> {
     /// A member admits the node, the others take the longer list over, as the
     /// member asks them to; the node joins with the token it gave.
     fn join(&mut self, node: &str) -> Result<(), Stopped> {
-        let members: Vec<String> = (self.course.members().into_iter())
-            .filter(|one| one != node && self.watch.seen.contains_key(one))
+        let members: Vec<String> = (self.watch.members.iter())
+            .filter(|one| *one != node && self.watch.seen.contains_key(*one))
+            .cloned()
             .collect();
         let [member, ..] = members.as_slice() else {
             return Err(Stopped::Role(vec!["no member answers".into()]));
@@ -347,7 +356,7 @@ impl Running<'_, '_> {
                     expectation,
                     &Context {
                         watch: &self.watch,
-                        members: &self.course.members(),
+                        members: &self.watch.members,
                         from,
                         fenced,
                         scale: self.world.scale(),

@@ -151,6 +151,73 @@ fn every_way_to_be_wrong_is_caught() {
         },
         "monitor of vip-ip on beta",
     );
+    fails(
+        Nature {
+            gives_up: true,
+            ..nature()
+        },
+        "nobody has the address",
+    );
+}
+
+#[test]
+fn an_address_that_nobody_serves_at_the_end_may_be_meant() {
+    let text = "[[step]]\nfault = \"power-off\"\nnode = \"beta\"\n\
+                [[step]]\nheal = \"power-off\"\n[allow]\nserved = \"meant\"\n";
+    let nature = Nature {
+        gives_up: true,
+        ..Nature::default()
+    };
+    let (trial, _) = tried(&steps(text), nature);
+    assert_eq!(trial.verdict, Verdict::Passed, "{:?}", trial.why);
+    let served = (trial.audits.iter())
+        .find(|audit| audit.name == "served")
+        .unwrap();
+    assert_eq!(served.verdict, Judged::Allowed("meant".into()));
+}
+
+#[test]
+fn the_end_is_judged_when_the_cluster_has_decided_and_since_the_beginning() {
+    let nature = Nature {
+        fences_late: true,
+        ..Nature::default()
+    };
+    let fenced = |list: &str| {
+        let text = format!(
+            "[[step]]\nfault = \"power-off\"\nnode = \"alpha\"\nexpect = {{ vip = \"beta\" }}\n\
+             [[step]]\nheal = \"power-off\"\n[expect]\nfenced = [{list}]\nmoves = 1\n"
+        );
+        tried(&steps(&text), nature.clone()).0
+    };
+    let trial = fenced("\"alpha\"");
+    assert_eq!(trial.why, ["at the end: beta was fenced"]);
+    let trial = fenced("\"alpha\", \"beta\"");
+    assert_eq!(trial.why, Vec::<String>::new());
+}
+
+#[test]
+fn who_joins_is_audited_and_who_has_left_is_not_asked_to_be_online() {
+    let text = "[start]\nspare-nodes = 1\n\
+                [[step]]\nact = \"join\"\nnode = \"gamma\"\nexpect = { online = [\"all\"] }\n\
+                [[step]]\nact = \"leave\"\nnode = \"beta\"\non = \"alpha\"\n\
+                expect = { online = [\"all\"], quorum = [\"all\"] }\n";
+    let scenario = steps(text);
+    let mut fake = Fake::new(Nature::default());
+    let trial = run(&mut fake, &course(&scenario), &mut |_| {});
+    assert_eq!(trial.why, Vec::<String>::new());
+    let bad = Nature {
+        journal: "Kernel panic - not syncing",
+        ..Nature::default()
+    };
+    let (trial, _) = tried(&scenario, bad);
+    for node in ["alpha", "beta", "gamma"] {
+        let line = format!("{node}: kernel panic");
+        assert!(
+            trial.why.iter().any(|why| why.starts_with(&line)),
+            "{node}: {:?}",
+            trial.why
+        );
+    }
 }
 
 #[test]

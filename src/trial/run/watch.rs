@@ -26,8 +26,10 @@ const REST: u32 = 4;
 pub struct Watch {
     /// All machines, spare ones too.
     pub machines: Vec<String>,
-    /// Those that the cluster was formed of.
+    /// Those of the cluster, as it was formed and as nodes join and leave.
     pub members: Vec<String>,
+    /// Those that have left it.
+    pub gone: Vec<String>,
     pub replicated: bool,
     /// The last answer of each machine that answers.
     pub seen: BTreeMap<String, Seen>,
@@ -39,6 +41,9 @@ pub struct Watch {
     dark: Vec<Dark>,
     /// The last glance found no member.
     is_dark: bool,
+    /// Fencings that any look has found done: pacemaker's own history may be
+    /// cleaned up.
+    fences: BTreeSet<(String, String)>,
     macs: BTreeMap<String, String>,
     /// When the last whole look began and was over.
     looked: Option<(Duration, Duration)>,
@@ -74,8 +79,35 @@ impl Watch {
             }
         }
         self.probes = world.probes();
+        self.remember();
         self.looked = Some((begin, world.now()));
         Ok(())
+    }
+
+    fn remember(&mut self) {
+        let done: Vec<(String, String)> = (self.monitors())
+            .flat_map(|(_, monitor)| &monitor.fences)
+            .filter(|fence| fence.status == "success")
+            .map(|fence| (fence.target.clone(), fence.completed.clone()))
+            .collect();
+        self.fences.extend(done);
+    }
+
+    /// The node is a member from now on.
+    pub fn join(&mut self, node: &str) {
+        self.gone.retain(|one| one != node);
+        if !self.members.iter().any(|one| one == node) {
+            self.members.push(node.into());
+        }
+    }
+
+    /// The node is no member any more.
+    pub fn leave(&mut self, node: &str) {
+        let before = self.members.len();
+        self.members.retain(|one| one != node);
+        if self.members.len() < before {
+            self.gone.push(node.into());
+        }
     }
 
     /// One round of what costs the guests next to nothing: who runs, addresses,
@@ -251,13 +283,9 @@ impl Watch {
         })
     }
 
-    /// Fencings that any node has in its history as done.
-    pub fn fenced(&self) -> BTreeSet<(String, String)> {
-        let fences = self.monitors().flat_map(|(_, monitor)| &monitor.fences);
-        fences
-            .filter(|fence| fence.status == "success")
-            .map(|fence| (fence.target.clone(), fence.completed.clone()))
-            .collect()
+    /// Fencings that any node has told of as done, ever.
+    pub fn fenced(&self) -> &BTreeSet<(String, String)> {
+        &self.fences
     }
 
     /// Who answered for the address, and when nodes were off.

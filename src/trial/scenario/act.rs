@@ -13,6 +13,8 @@ use super::raw::ActWord;
 pub struct Act<N> {
     pub word: ActWord,
     pub node: N,
+    /// For `leave`: the member that takes the node out, which is dead.
+    pub on: Option<N>,
     /// The role it is about; the scenario's own without it.
     pub role: Option<String>,
     /// Packages to upgrade; without any, those of the role.
@@ -47,10 +49,11 @@ impl ActWord {
 
 impl<N> Act<N> {
     /// The same act on a node with another name.
-    pub fn bind<M, E>(&self, name: impl FnOnce(&N) -> Result<M, E>) -> Result<Act<M>, E> {
+    pub fn bind<M, E>(&self, mut name: impl FnMut(&N) -> Result<M, E>) -> Result<Act<M>, E> {
         Ok(Act {
             word: self.word,
             node: name(&self.node)?,
+            on: self.on.as_ref().map(&mut name).transpose()?,
             role: self.role.clone(),
             packages: self.packages.clone(),
             answers: self.answers.clone(),
@@ -62,7 +65,7 @@ const APT: &str = "DEBIAN_FRONTEND=noninteractive apt-get -q -y \
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
 
 impl Act<String> {
-    /// The shell that does it on [`Act::node`], for the scenario's `role`;
+    /// The shell that does it on [`Act::node`], or on [`Act::on`], for the scenario's `role`;
     /// `None` where more than one node takes part.
     pub fn shell(&self, role: &str) -> Option<String> {
         let role = self.role.as_deref().unwrap_or(role);
@@ -85,6 +88,7 @@ impl Act<String> {
             ActWord::Remove => format!("{APT} remove {package}"),
             ActWord::Purge => format!("{APT} purge {package}"),
             ActWord::Leave if self.role.is_some() => format!("ubuntu-ha leave {role}"),
+            ActWord::Leave if self.on.is_some() => format!("ubuntu-ha leave --node {node}"),
             ActWord::Leave => "ubuntu-ha leave".into(),
             ActWord::Join => return None,
             ActWord::Reconfigure => self.reconfigure(&package),
@@ -140,9 +144,10 @@ impl<N: fmt::Display> fmt::Display for Act<N> {
             ActWord::Upgrade => write!(f, "upgrade {} on {node}", self.packages.join(", ")),
             ActWord::Remove => write!(f, "remove {} on {node}", role.unwrap_or("the role")),
             ActWord::Purge => write!(f, "purge {} on {node}", role.unwrap_or("the role")),
-            ActWord::Leave => match role {
-                Some(role) => write!(f, "take {role} out of the cluster, on {node}"),
-                None => write!(f, "{node} leaves the cluster"),
+            ActWord::Leave => match (role, &self.on) {
+                (Some(role), _) => write!(f, "take {role} out of the cluster, on {node}"),
+                (None, Some(on)) => write!(f, "take {node} out of the cluster, on {on}"),
+                (None, None) => write!(f, "{node} leaves the cluster"),
             },
             ActWord::Join => write!(f, "{node} joins by a token"),
             ActWord::Reconfigure => {
@@ -165,6 +170,7 @@ mod tests {
         Act {
             word,
             node: "beta".into(),
+            on: None,
             role: None,
             packages: Vec::new(),
             answers: BTreeMap::new(),
@@ -183,6 +189,10 @@ mod tests {
         let mut one = act(ActWord::Leave);
         one.role = Some("drbd".into());
         assert_eq!(shell(&one), "ubuntu-ha leave drbd");
+        let mut one = act(ActWord::Leave);
+        one.on = Some("alpha".into());
+        assert_eq!(shell(&one), "ubuntu-ha leave --node beta");
+        assert_eq!(one.to_string(), "take beta out of the cluster, on alpha");
         let mut one = act(ActWord::Upgrade);
         assert!(shell(&one).ends_with("--reinstall ubuntu-ha-vip ubuntu-ha-node"));
         one.packages = vec!["corosync".into(), "pacemaker".into()];

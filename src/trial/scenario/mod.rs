@@ -155,6 +155,13 @@ pub enum Outcome {
     Background,
 }
 
+impl Outcome {
+    /// A command that ended so has done what it was asked for.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Ends { exit: 0, .. })
+    }
+}
+
 impl Verb {
     /// In plain words, with the nodes as `name` calls them.
     pub fn told<E>(&self, mut name: impl FnMut(&Who) -> Result<String, E>) -> Result<String, E> {

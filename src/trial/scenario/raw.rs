@@ -219,6 +219,8 @@ pub(super) struct Step {
     pub wait: Option<String>,
 
     pub node: Option<String>,
+    /// The member that takes a dead `node` out.
+    pub on: Option<String>,
     #[serde(default)]
     pub between: Vec<String>,
     pub direction: Option<Direction>,

@@ -153,6 +153,18 @@ impl One<'_, '_, '_, '_> {
         Some(self.checker.who(at!["step", self.index, "node"], word))
     }
 
+    fn on(&mut self) -> Option<Who> {
+        let word = self.raw.on.as_deref()?;
+        if self.raw.role.is_some() {
+            self.checker.key(
+                at!["step", self.index, "on"],
+                "a role leaves on the node itself",
+                "take it out, or `role`",
+            );
+        }
+        Some(self.checker.who(at!["step", self.index, "on"], word))
+    }
+
     fn between(&mut self) -> Option<[Who; 2]> {
         let index = self.index;
         let [a, b] = self.raw.between.as_slice() else {
@@ -366,6 +378,7 @@ impl One<'_, '_, '_, '_> {
         let act = Act {
             word,
             node: self.node()?,
+            on: self.on(),
             role: self.raw.role.clone(),
             packages: self.raw.packages.clone(),
             answers: self.raw.answers.clone(),

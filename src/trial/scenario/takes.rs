@@ -36,7 +36,8 @@ impl ActWord {
     pub(super) fn takes(self) -> Takes {
         match self {
             Self::Upgrade => &[NODE, ("packages", false), ("role", false)],
-            Self::Install | Self::Remove | Self::Purge | Self::Leave => &[NODE, ("role", false)],
+            Self::Install | Self::Remove | Self::Purge => &[NODE, ("role", false)],
+            Self::Leave => &[NODE, ("role", false), ("on", false)],
             Self::Reconfigure => &[NODE, ("answers", true), ("role", false)],
             _ => &[NODE],
         }
@@ -50,6 +51,7 @@ impl One<'_, '_, '_, '_> {
         let raw = self.raw;
         let given = [
             ("node", raw.node.is_some()),
+            ("on", raw.on.is_some()),
             ("between", !raw.between.is_empty()),
             ("direction", raw.direction.is_some()),
             ("link", raw.link.is_some()),
