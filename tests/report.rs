@@ -28,6 +28,18 @@ fn part(directory: &Path, scenario: &str, verdict: &str) {
     let report = json!({
         "version": 1, "began": "2026-11-05T09:00:00Z", "host": "2 processors", "wall": 60_000,
         "conditions": [], "results": [], "trials": [trial],
+        "chosen": { format!("vip/noble/{scenario}"): 1 },
+    });
+    fs::create_dir_all(directory).unwrap();
+    fs::write(directory.join("report.json"), report.to_string()).unwrap();
+}
+
+/// As a run leaves it that ends before the first of two trials.
+fn nothing_yet(directory: &Path) {
+    let report = json!({
+        "version": 1, "began": "2026-11-05T09:00:00Z", "host": "2 processors", "wall": 0,
+        "conditions": [], "results": [], "trials": [],
+        "chosen": { "vip/noble/reset": 1, "vip/noble/power-off": 1 },
     });
     fs::create_dir_all(directory).unwrap();
     fs::write(directory.join("report.json"), report.to_string()).unwrap();
@@ -63,6 +75,24 @@ fn the_parts_of_a_fleet_become_one_report() {
     part(&place.join("three"), "reboot", "failed");
     let done = joined(place, &["dist/report", "three"]);
     assert_eq!(done.status.code(), Some(1), "{done:?}");
+}
+
+#[test]
+fn a_part_that_ended_early_is_noticed_until_its_trials_are_there() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    part(&place.join("one"), "power-off", "passed");
+    nothing_yet(&place.join("two"));
+    let done = joined(place, &["one", "two"]);
+    assert_eq!(done.status.code(), Some(3), "{done:?}");
+    let told = String::from_utf8(done.stdout).unwrap();
+    assert!(
+        told.contains("1 of 2 chosen trials have no result: vip/noble/reset"),
+        "{told}"
+    );
+    part(&place.join("three"), "reset", "passed");
+    let done = joined(place, &["dist/report", "three"]);
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
 }
 
 #[test]

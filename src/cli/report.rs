@@ -10,7 +10,7 @@ use crate::trial::report;
 ///
 /// As of a fleet whose machines each had a part of the trials (`--partition`).
 /// Where two have a trial in common the later one counts. Exit status: that of
-/// `hapkg test`, over all trials.
+/// `hapkg test`, over all trials; 3 where one that was chosen has no result.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Directories that `hapkg test --report DIR` has left its reports in.
@@ -37,5 +37,5 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let joined = report::join(parts);
     report::write(&joined, &args.report)?;
     tell(&joined, &args.report)?;
-    conclude(&joined.trials.iter().collect::<Vec<_>>())
+    conclude(&joined.trials.iter().collect::<Vec<_>>(), &joined.missing())
 }

@@ -27,7 +27,7 @@ use crate::vm::locked;
 /// Install roles in virtual machines, break the clusters, and measure.
 ///
 /// The packages are those of `hapkg build`. Exit status: 0 all passed, 1 a
-/// scenario failed, 3 the environment did, so that nothing is known.
+/// scenario failed, 3 none did, but the environment, so that not all is known.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Names of roles [default: all].
@@ -151,11 +151,35 @@ pub fn run(args: &Args, recipes: &Path) -> Result<(), Failure> {
         })
         .collect();
     readable(recipes, &surroundings, &courses)?;
-    let lab = Lab::new(sources, surroundings)?;
     if args.shell {
+        let lab = Lab::new(sources, surroundings)?;
         return shell_only(&lab, &chosen, &profiles);
     }
-    all(args, &lab, &chosen, &profiles, earlier)
+    // From now on what is there is about this run, also if it ends at once.
+    let report = begun(args, &chosen);
+    report::write(&whole(&earlier, &report), &args.report)?;
+    let lab = Lab::new(sources, surroundings)?;
+    all(args, &lab, &chosen, &profiles, (earlier, report))
+}
+
+/// The report of a run that has tried nothing yet.
+fn begun(args: &Args, chosen: &[Chosen]) -> Report {
+    Report {
+        began: now(),
+        host: host(jobs(args, chosen)),
+        chosen: (chosen.iter())
+            .map(|one| (one.path(), one.repeat))
+            .collect(),
+        ..Report::default()
+    }
+}
+
+/// With what is known from the run that this one goes on with.
+fn whole(earlier: &Option<Report>, report: &Report) -> Report {
+    match earlier {
+        Some(earlier) => report::join(vec![earlier.clone(), report.clone()]),
+        None => report.clone(),
+    }
 }
 
 /// How long trials took, by `ROLE/SUITE/NAME`.
@@ -197,6 +221,13 @@ fn jobs_here() -> usize {
         .max(1)
 }
 
+/// As many as were asked for, or as this host bears, and not more than there are
+/// trials.
+fn jobs(args: &Args, chosen: &[Chosen]) -> usize {
+    let trials = chosen.iter().map(|one| usize::from(one.repeat)).sum();
+    (args.jobs.map_or_else(jobs_here, usize::from)).min(trials)
+}
+
 /// What the trials at work share.
 struct Running {
     report: Report,
@@ -211,28 +242,20 @@ fn all(
     lab: &Lab,
     chosen: &[Chosen],
     profiles: &BTreeMap<String, Profile>,
-    earlier: Option<Report>,
+    (earlier, report): (Option<Report>, Report),
 ) -> Result<(), Failure> {
     let passed: BTreeMap<(String, u16), &Trial> = (earlier.iter())
         .flat_map(|report| &report.trials)
         .filter(|trial| trial.verdict == Verdict::Passed)
         .map(|trial| ((trial.path(), trial.repeat), trial))
         .collect();
-    let whole = |report: &Report| match &earlier {
-        Some(earlier) => report::join(vec![earlier.clone(), report.clone()]),
-        None => report.clone(),
-    };
     let work: Vec<(&Chosen, u16)> = (chosen.iter())
         .flat_map(|one| (1..=one.repeat).map(move |repeat| (one, repeat)))
         .collect();
-    let jobs = (args.jobs.map_or_else(jobs_here, usize::from)).min(work.len());
+    let jobs = jobs(args, chosen);
     let began = Instant::now();
     let running = Mutex::new(Running {
-        report: Report {
-            began: now(),
-            host: host(jobs),
-            ..Report::default()
-        },
+        report,
         last: None,
         failure: None,
     });
@@ -259,7 +282,7 @@ fn all(
             if args.keep && (ends || number.0 == number.1) {
                 running.last = stage;
             }
-            if let Err(error) = report::write(&whole(&running.report), &args.report) {
+            if let Err(error) = report::write(&whole(&earlier, &running.report), &args.report) {
                 running.failure = Some(error.into());
             }
             if ends || running.failure.is_some() {
@@ -280,13 +303,20 @@ fn all(
     if let Some(failure) = failure {
         return Err(failure);
     }
-    let report = whole(&report);
+    let report = whole(&earlier, &report);
     tell(&report, &args.report)?;
     if let Some(stage) = last {
         shells(stage)?;
     }
     let chosen: BTreeSet<(String, u16)> = (work.iter())
         .map(|(one, repeat)| (one.path(), *repeat))
+        .collect();
+    let missing: Vec<String> = (work.iter().map(|(one, repeat)| (one.path(), *repeat)))
+        .filter(|key| {
+            let same = |trial: &Trial| (trial.path(), trial.repeat) == *key;
+            !report.trials.iter().any(same)
+        })
+        .map(|(path, _)| path)
         .collect();
     let (of, others): (Vec<&Trial>, Vec<&Trial>) =
         (report.trials.iter()).partition(|trial| chosen.contains(&(trial.path(), trial.repeat)));
@@ -296,7 +326,7 @@ fn all(
         1 => eprintln!("One trial did not pass in an earlier run and was not chosen now."),
         more => eprintln!("{more} trials did not pass in earlier runs and were not chosen now."),
     }
-    conclude(&of)
+    conclude(&of, &missing)
 }
 
 /// Prints the table, and where the report is.
@@ -308,16 +338,28 @@ pub(super) fn tell(report: &Report, directory: &Path) -> Result<(), Failure> {
     ))
 }
 
-/// How trials ended, as exit status.
-pub(super) fn conclude(trials: &[&Trial]) -> Result<(), Failure> {
+/// How trials ended, as exit status: a known failure weighs most, then what is
+/// not known.
+pub(super) fn conclude(trials: &[&Trial], missing: &[String]) -> Result<(), Failure> {
     let ended = |verdict: Verdict| trials.iter().find(move |trial| trial.verdict == verdict);
-    if let Some(lost) = ended(Verdict::Environment) {
-        let why = lost.why.first().cloned().unwrap_or_default();
-        return Err(Failure::Environment(why));
-    }
-    match ended(Verdict::Failed) {
-        None => Ok(()),
-        Some(_) => Err(Failure::no("")),
+    let lost = match (ended(Verdict::Environment), missing) {
+        (Some(lost), _) => Some(lost.why.first().cloned().unwrap_or_default()),
+        (None, []) => None,
+        (None, missing) => Some(format!(
+            "{} of the chosen trials have no result: {}; run them with `hapkg test --resume`",
+            missing.len(),
+            report::few(missing)
+        )),
+    };
+    match (ended(Verdict::Failed), lost) {
+        (Some(_), lost) => {
+            if let Some(why) = lost {
+                eprintln!("Not all is known: {why}");
+            }
+            Err(Failure::no(""))
+        }
+        (None, Some(why)) => Err(Failure::Environment(why)),
+        (None, None) => Ok(()),
     }
 }
 
@@ -464,7 +506,7 @@ mod tests {
     use crate::failure::Failure;
     use crate::trial::report::{Trial, Verdict};
 
-    fn ended(verdicts: &[Verdict]) -> Result<(), Failure> {
+    fn ended(verdicts: &[Verdict], missing: &[String]) -> Result<(), Failure> {
         let report = crate::trial::report::sample::report();
         let trials: Vec<Trial> = (verdicts.iter())
             .map(|verdict| Trial {
@@ -472,16 +514,22 @@ mod tests {
                 ..report.trials[0].clone()
             })
             .collect();
-        conclude(&trials.iter().collect::<Vec<_>>())
+        conclude(&trials.iter().collect::<Vec<_>>(), missing)
     }
 
     #[test]
-    fn a_trial_that_nothing_is_known_of_weighs_most() {
-        assert!(ended(&[]).is_ok());
-        assert!(ended(&[Verdict::Passed]).is_ok());
-        let failed = ended(&[Verdict::Passed, Verdict::Failed]).unwrap_err();
-        assert_eq!(failed.exit_code(), 1);
-        let lost = ended(&[Verdict::Failed, Verdict::Environment]).unwrap_err();
-        assert_eq!(lost.exit_code(), 3);
+    fn a_known_failure_weighs_most_and_then_what_is_not_known() {
+        use Verdict::{Environment, Failed, Passed};
+        let code = |verdicts: &[Verdict], missing: &[&str]| {
+            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            ended(verdicts, &missing).map_or_else(|failure| failure.exit_code(), |()| 0)
+        };
+        assert_eq!(code(&[], &[]), 0);
+        assert_eq!(code(&[Passed], &[]), 0);
+        assert_eq!(code(&[Passed, Failed], &[]), 1);
+        assert_eq!(code(&[Passed, Environment], &[]), 3);
+        assert_eq!(code(&[Failed, Environment], &[]), 1);
+        assert_eq!(code(&[Passed], &["vip/noble/reset"]), 3);
+        assert_eq!(code(&[Failed], &["vip/noble/reset"]), 1);
     }
 }

@@ -158,7 +158,7 @@ mod tests {
             "{port:?}"
         );
         match field(field(recipe, "question"), "type") {
-            Shape::Words(words) => assert_eq!(words.len(), 11, "{words:?}"),
+            Shape::Words(words) => assert_eq!(words.len(), 12, "{words:?}"),
             other => panic!("{other:?}"),
         }
         match field(field(recipe, "question"), "priority") {

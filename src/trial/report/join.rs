@@ -18,6 +18,10 @@ pub fn join(reports: Vec<Report>) -> Report {
             hosts.push(report.host);
         }
         joined.wall += report.wall;
+        for (path, times) in report.chosen {
+            let most = joined.chosen.entry(path).or_default();
+            *most = times.max(*most);
+        }
         for trial in report.trials {
             let key = (trial.path(), trial.repeat);
             let age = |trial: &Trial| (trial.began.clone(), !trial.kept);
@@ -46,6 +50,9 @@ mod tests {
             began: began.into(),
             host: host.into(),
             wall: Duration::from_secs(60),
+            chosen: (trials.iter())
+                .map(|trial| (trial.path(), trial.repeat))
+                .collect(),
             trials,
         }
     }
@@ -63,6 +70,20 @@ mod tests {
         assert_eq!(joined.host, "2 processors; 4 processors");
         assert_eq!(joined.wall, Duration::from_secs(120));
         assert_eq!(joined.groups().len(), 1);
+        assert!(joined.missing().is_empty());
+    }
+
+    #[test]
+    fn what_a_part_did_not_come_to_is_missing() {
+        let mut part = report("a", "x", vec![power_off(2, 6000)]);
+        part.chosen.insert("drbd/noble/reset".into(), 1);
+        let joined = join(vec![part]);
+        assert_eq!(
+            joined.missing(),
+            ["drbd/noble/reset", "vip/resolute/power-off"]
+        );
+        let line = "2 of 3 chosen trials have no result: drbd/noble/reset, vip/resolute/power-off";
+        assert!(joined.conditions().contains(&line.into()));
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub fn json(report: &Report) -> String {
         "began": report.began,
         "host": report.host,
         "wall": whole(report.wall),
+        "chosen": report.chosen,
         "conditions": report.conditions(),
         "results": groups,
         "trials": report.trials,

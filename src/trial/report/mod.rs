@@ -18,7 +18,7 @@ use crate::atomic;
 pub use join::join;
 pub use model::{
     Attachment, Floor, Group, Held, Package, RecordCount, Report, Span, StepDone, Stopped, Stretch,
-    Trial, Verdict,
+    Trial, Verdict, few,
 };
 pub use outage::{Figures, Outage, longest, outages, spans};
 pub use summary::{line, summary};

@@ -21,6 +21,10 @@ pub struct Report {
     /// From start to end, images and templates included.
     #[serde(with = "millis")]
     pub wall: Duration,
+    /// What was to be tried, by `ROLE/SUITE/NAME`, and how often: a run that ends
+    /// early has fewer trials. Of reports that do not tell, nothing.
+    #[serde(default)]
+    pub chosen: BTreeMap<String, u16>,
     /// In the order they ended.
     pub trials: Vec<Trial>,
 }
@@ -337,6 +341,7 @@ impl Report {
         let mut stubs: Vec<&String> = self.trials.iter().flat_map(|t| &t.stubs).collect();
         stubs.sort();
         stubs.dedup();
+        lines.extend(self.unfinished());
         lines.extend(self.kept());
         lines.extend(self.mixed());
         for stub in stubs {
@@ -347,6 +352,35 @@ impl Report {
         }
         lines
     }
+
+    /// The trials that were chosen and have no end, with the number of the repeat
+    /// where that is not the first.
+    pub fn missing(&self) -> Vec<String> {
+        let there: BTreeSet<(String, u16)> = (self.trials.iter())
+            .map(|trial| (trial.path(), trial.repeat))
+            .collect();
+        let all = (self.chosen.iter())
+            .flat_map(|(path, times)| (1..=*times).map(move |repeat| (path.clone(), repeat)));
+        all.filter(|one| !there.contains(one))
+            .map(|(path, repeat)| match repeat {
+                1 => path,
+                repeat => format!("{path} #{repeat}"),
+            })
+            .collect()
+    }
+
+    fn unfinished(&self) -> Option<String> {
+        let missing = self.missing();
+        let all: usize = self.chosen.values().map(|times| usize::from(*times)).sum();
+        (!missing.is_empty()).then(|| {
+            format!(
+                "{} of {all} chosen trials have no result: {}",
+                missing.len(),
+                few(&missing)
+            )
+        })
+    }
+
     /// How many trials this run did not make.
     fn kept(&self) -> Option<String> {
         let began = self.trials.iter().filter(|trial| trial.kept);
@@ -374,4 +408,14 @@ impl Report {
             })
             .collect()
     }
+}
+
+/// The first names of a list.
+pub fn few(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = names[..names.len().min(SHOWN)].join(", ");
+    if names.len() > SHOWN {
+        text.push_str(", …");
+    }
+    text
 }

@@ -198,6 +198,7 @@ pub fn report() -> Report {
         began: "2026-11-25T14:00:00Z".into(),
         host: "2 processors, 24 GiB".into(),
         wall: ms(182_000),
+        chosen: Default::default(),
         trials: vec![
             power_off(1, 6100),
             power_off(2, 5900),
