@@ -22,6 +22,9 @@ pub struct Facts {
     /// Why the address is not served at the end, nothing where it is; none where
     /// there is no address.
     pub unserved: Option<Vec<String>>,
+    /// Actions that failed, were no part of the scenario, and of which pacemaker
+    /// tells no more.
+    pub forgotten: Vec<String>,
     pub records: Option<Records>,
     pub applied: Vec<Applied>,
     /// A step has failed: what comes after it was not done.

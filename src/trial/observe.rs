@@ -1,6 +1,7 @@
 //! What a node tells of itself: one command for all of it, so that a round
 //! costs one exchange, and the parts of its answer.
 
+use std::fmt;
 use std::time::Duration;
 
 use roxmltree::{Document, Node};
@@ -253,9 +254,23 @@ impl Quorum {
 pub struct Monitor {
     pub nodes: Vec<Member>,
     pub resources: Vec<Instance>,
-    /// In plain words.
-    pub failures: Vec<String>,
+    pub failures: Vec<Failure>,
     pub fences: Vec<Fence>,
+}
+
+/// An action that failed and was not cleaned up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub resource: String,
+    pub node: String,
+    /// In plain words.
+    pub text: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -380,7 +395,7 @@ impl Monitor {
     }
 }
 
-fn failure(node: Node) -> String {
+fn failure(node: Node) -> Failure {
     let key = node
         .attribute("op_key")
         .or(node.attribute("id"))
@@ -395,11 +410,16 @@ fn failure(node: Node) -> String {
     } else {
         format!(" ({reason})")
     };
-    format!(
+    let told = format!(
         "{task} of {resource} on {}: {}{reason}",
         text(node, "node"),
         text(node, "exitstatus")
-    )
+    );
+    Failure {
+        resource: resource.into(),
+        node: text(node, "node"),
+        text: told,
+    }
 }
 
 fn text(node: Node, name: &str) -> String {

@@ -6,7 +6,7 @@ use super::Found;
 use crate::trial::fact::{Facts, NodeFacts};
 use crate::trial::observe::{Monitor, Quorum};
 
-/// Actions that failed and were not cleaned up, as any node tells of them.
+/// Actions that failed, as any node tells of them, or has told.
 pub(super) fn failed_actions(facts: &Facts) -> Found {
     let mut evidence = each(facts, |node, monitor| {
         let list = monitor.failures.iter();
@@ -14,6 +14,8 @@ pub(super) fn failed_actions(facts: &Facts) -> Found {
             .collect()
     });
     evidence.dedup_by(|a, b| !a.ends_with(SILENT) && after_name(a) == after_name(b));
+    let forgotten = facts.forgotten.iter();
+    evidence.extend(forgotten.map(|failure| format!("{failure}; forgotten since")));
     Some(evidence)
 }
 
@@ -125,6 +127,17 @@ mod tests {
         let facts = facts(HEALTHY, QUORUM);
         assert_eq!(failed_actions(&facts), Some(Vec::new()));
         assert_eq!(all_online(&facts), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_failure_that_was_cleaned_up_with_others_is_told() {
+        let mut facts = facts(HEALTHY, QUORUM);
+        facts.forgotten = vec!["monitor of clc-fs on beta: Timed out".into()];
+        let found = failed_actions(&facts).unwrap();
+        assert_eq!(
+            found,
+            ["monitor of clc-fs on beta: Timed out; forgotten since"]
+        );
     }
 
     #[test]

@@ -98,6 +98,7 @@ impl Running<'_, '_> {
             facts.unserved = Some(missing.into_iter().collect());
         }
         self.watch.look(self.world)?;
+        facts.forgotten = self.watch.forgotten();
         facts.nodes = self.nodes(&members)?;
         facts.sightings = self.watch.sightings.clone();
         facts.dark = self.watch.dark();

@@ -32,6 +32,10 @@ pub struct Nature {
     /// What the host did to a machine.
     pub host_fault: Option<&'static str>,
     pub failed_action: bool,
+    /// Resources that have failed on beta.
+    pub failed: Vec<&'static str>,
+    /// When pacemaker forgets that by itself.
+    pub expires: Option<Duration>,
     /// Nobody has the address any more when the last fault is healed.
     pub gives_up: bool,
     /// Pacemaker fences beta when it comes to what it has still in hand.
@@ -52,6 +56,8 @@ impl Default for Nature {
             broken: false,
             host_fault: None,
             failed_action: false,
+            failed: Vec::new(),
+            expires: None,
             gives_up: false,
             fences_late: false,
             boots_into: None,
@@ -182,12 +188,16 @@ impl Fake {
                 )
             })
             .collect();
-        let failures = match self.nature.failed_action {
-            true => {
-                "<failures><failure op_key=\"vip-ip_monitor_10000\" node=\"beta\" exitstatus=\"error\"/></failures>"
-            }
-            false => "",
-        };
+        let lasting = self.nature.failed_action.then_some("vip-ip");
+        let over = self.nature.expires.is_some_and(|at| self.now >= at);
+        let failed = self.nature.failed.iter().filter(|_| !over);
+        let failures: String = (failed.copied().chain(lasting))
+            .map(|id| {
+                format!(
+                    "<failure op_key=\"{id}_monitor_10000\" node=\"beta\" exitstatus=\"error\"/>"
+                )
+            })
+            .collect();
         let fences: String = (self.fenced.iter())
             .map(|(target, at)| {
                 format!(
@@ -203,7 +213,7 @@ impl Fake {
         format!(
             "@@ boot\nboot-{node}-{number}\n{uptime}\n@@ ip\n{address}@@ mounts\n@@ drbd\n@@ quorum\n\
              Quorate: Yes\n    Nodeid      Votes Name\n{votes}@@ monitor\n<pacemaker-result>\
-             <nodes>{members}</nodes>{failures}<fence_history>{fences}</fence_history>\
+             <nodes>{members}</nodes><failures>{failures}</failures><fence_history>{fences}</fence_history>\
              </pacemaker-result>\n@@ end\n"
         )
     }
@@ -304,6 +314,12 @@ impl World for Fake {
                 if self.nature.fences_late {
                     self.fenced.push(("beta".into(), self.now));
                 }
+                String::new()
+            }
+            line if line.starts_with("crm_resource --cleanup") => {
+                let all = !line.contains("--resource");
+                let failed = &mut self.nature.failed;
+                failed.retain(|id| !all && !line.contains(&format!("--resource {id}")));
                 String::new()
             }
             line if line.starts_with("ubuntu-ha leave") => {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::watch::Watch;
 use crate::trial::fact::Probe;
-use crate::trial::observe::Member;
+use crate::trial::observe::{Failure, Member};
 use crate::trial::report::{longest, outages};
-use crate::trial::scenario::{Expectation, Nodes, VIP, Who, told};
+use crate::trial::scenario::{Expectation, Nodes, VIP, Who, resource, told};
 
 /// Why nothing can be said.
 const SILENT: &str = "pacemaker answers on no node";
@@ -30,6 +30,7 @@ pub struct Context<'a> {
     pub from: Duration,
     /// Fencings that were over by then.
     pub fenced: &'a BTreeSet<(String, String)>,
+    pub role: &'a str,
     /// Time limits are stretched by it.
     pub scale: f64,
     /// The nodes as the step names them.
@@ -89,7 +90,7 @@ fn decide(expectation: &Expectation, context: &Context) -> Result<(), Wrong> {
         Expectation::Fenced(who) => fenced(context, who),
         Expectation::Resource(id, nodes) => Ok(places(context, id, nodes.as_ref(), false)?),
         Expectation::Promoted(id, nodes) => Ok(places(context, id, nodes.as_ref(), true)?),
-        Expectation::FailedActions(wanted) => Ok(failed_actions(watch, *wanted)?),
+        Expectation::FailedActions(wanted) => Ok(failed_actions(context, wanted)?),
         Expectation::Replication { on, connection } => {
             let on = on.as_ref().map(context.name).transpose()?;
             Ok(replication(watch, on.as_deref(), connection)?)
@@ -240,16 +241,24 @@ fn places(
     ))
 }
 
-fn failed_actions(watch: &Watch, wanted: bool) -> Result<(), String> {
-    let mut monitors = watch.monitors().peekable();
+fn failed_actions(context: &Context, wanted: &[String]) -> Result<(), String> {
+    let wanted: Vec<String> = (wanted.iter())
+        .map(|id| resource(id, context.role, context.name))
+        .collect::<Result<_, _>>()?;
+    let mut monitors = context.watch.monitors().peekable();
     if monitors.peek().is_none() {
         return Err(SILENT.into());
     }
-    let first = monitors.flat_map(|(_, monitor)| &monitor.failures).next();
-    match (first, wanted) {
-        (Some(failure), false) => Err(format!("{failure} has failed")),
-        (None, true) => Err("no action has failed".into()),
-        _ => Ok(()),
+    let failures: Vec<&Failure> = monitors
+        .flat_map(|(_, monitor)| &monitor.failures)
+        .collect();
+    let of = |id: &String| failures.iter().any(|failure| failure.resource == *id);
+    if let Some(other) = (failures.iter()).find(|one| !wanted.contains(&one.resource)) {
+        return Err(format!("{other} has failed"));
+    }
+    match wanted.iter().find(|id| !of(id)) {
+        Some(id) => Err(format!("no action of {id} has failed")),
+        None => Ok(()),
     }
 }
 

@@ -417,6 +417,7 @@ impl Running<'_, '_> {
             members: &members,
             from: Duration::ZERO,
             fenced: &none,
+            role: self.course.role,
             scale: self.world.scale(),
             name: &name,
         };

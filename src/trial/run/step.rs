@@ -8,7 +8,7 @@ use super::judge::{self, Context, Holds};
 use super::{Running, environment};
 use crate::trial::report::{StepDone, Stopped};
 use crate::trial::scenario::{
-    Act, ActWord, Expectation, Fault, FaultWord, Outcome, Step, Verb, Who,
+    Act, ActWord, Expectation, Fault, FaultWord, Outcome, Step, Verb, Who, resource,
 };
 use crate::trial::world::{Output, Power, Trouble};
 
@@ -62,6 +62,14 @@ impl Running<'_, '_> {
         let text = step.verb.told(plain).unwrap_or_default();
         (self.said)(&text);
         let fenced = self.watch.fenced().clone();
+        for expectation in &step.expect {
+            if let Expectation::FailedActions(ids) = expectation {
+                // What cannot be named yet is told by the judge.
+                let named = (ids.iter()).filter_map(|id| self.resource(id, &names).ok());
+                let named: Vec<String> = named.collect();
+                self.watch.forgive(named);
+            }
+        }
         let stopped = match looked.map_err(environment) {
             Err(stopped) => Some(stopped),
             Ok(()) => match self.act(&step.verb, &names) {
@@ -129,7 +137,10 @@ impl Running<'_, '_> {
                 self.command(&node, shell, outcome)
             }
             Verb::Act(act, outcome) => {
-                let act = act.bind(name)?;
+                let mut act = act.bind(name)?;
+                for id in &mut act.resources {
+                    *id = (self.resource(id, names)).map_err(|why| Stopped::Role(vec![why]))?;
+                }
                 self.administer(&act, outcome)
             }
         }
@@ -154,9 +165,19 @@ impl Running<'_, '_> {
         Ok(())
     }
 
+    fn resource(&self, id: &str, names: &Names) -> Result<String, String> {
+        resource(id, self.course.role, &|who| names.name(who))
+    }
+
     fn administer(&mut self, act: &Act<String>, outcome: &Outcome) -> Result<(), Stopped> {
         match act.shell(self.course.role) {
             Some(shell) => {
+                if act.word == ActWord::Cleanup {
+                    match act.resources.as_slice() {
+                        [] => self.watch.forgive_all(),
+                        ids => self.watch.forgive(ids.to_vec()),
+                    }
+                }
                 let on = act.on.as_ref().unwrap_or(&act.node);
                 self.command(on, &shell, outcome)?;
                 if act.word == ActWord::Leave && act.role.is_none() && outcome.is_done() {
@@ -359,6 +380,7 @@ impl Running<'_, '_> {
                         members: &self.watch.members,
                         from,
                         fenced,
+                        role: self.course.role,
                         scale: self.world.scale(),
                         name: &|who| names.name(who),
                     },

@@ -196,6 +196,39 @@ fn the_end_is_judged_when_the_cluster_has_decided_and_since_the_beginning() {
 }
 
 #[test]
+fn only_the_failures_that_a_scenario_names_are_its_own() {
+    let text = |expected: &str, resources: &str| {
+        let text = format!(
+            "[[step]]\nwithin = \"3s\"\nexpect = {{ failed-actions = [{expected}] }}\n\
+             [[step]]\nact = \"cleanup\"\nnode = \"alpha\"\n{resources}\n"
+        );
+        steps(&text)
+    };
+    let why = |scenario: &Scenario, failed: &[&'static str], expires: Option<u64>| {
+        let nature = Nature {
+            failed: failed.to_vec(),
+            expires: expires.map(Duration::from_secs),
+            ..Nature::default()
+        };
+        tried(scenario, nature).0.why
+    };
+    let own = text("\"{role}-ip\"", "resources = [\"{role}-ip\"]");
+    assert_eq!(why(&own, &["vip-ip"], None), Vec::<String>::new());
+    assert_eq!(why(&own, &[], None), ["no action of vip-ip has failed"]);
+    let both = why(&own, &["vip-ip", "vip-fs"], None);
+    assert_eq!(both[0], "monitor of vip-fs on beta: error has failed");
+    let rest = "monitor of vip-fs on beta: error";
+    assert!(both.iter().any(|why| why.ends_with(rest)), "{both:?}");
+    let nothing = steps("[[step]]\nwait = \"9s\"\n");
+    assert_eq!(
+        why(&nothing, &["vip-fs"], Some(5)),
+        [format!("{rest}; forgotten since")]
+    );
+    let all = text("\"vip-ip\"", "");
+    assert_eq!(why(&all, &["vip-ip"], None), Vec::<String>::new());
+}
+
+#[test]
 fn who_joins_is_audited_and_who_has_left_is_not_asked_to_be_online() {
     let text = "[start]\nspare-nodes = 1\n\
                 [[step]]\nact = \"join\"\nnode = \"gamma\"\nexpect = { online = [\"all\"] }\n\

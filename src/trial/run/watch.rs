@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Course;
 use crate::trial::event::Anchor;
 use crate::trial::fact::{Dark, Probe, ProbeKind, Sighting, Single};
-use crate::trial::observe::{ASK, GLANCE, Member, Monitor, Seen};
+use crate::trial::observe::{ASK, Failure, GLANCE, Member, Monitor, Seen};
 use crate::trial::report::{Held, Stretch};
 use crate::trial::scenario::VIP;
 use crate::trial::world::{Power, Trouble, World};
@@ -44,6 +44,10 @@ pub struct Watch {
     /// Fencings that any look has found done: pacemaker's own history may be
     /// cleaned up.
     fences: BTreeSet<(String, String)>,
+    /// Actions that any look has found failed, with the boot of their node.
+    failures: Vec<(Failure, Option<String>)>,
+    /// The resources that may fail.
+    forgiven: BTreeSet<String>,
     macs: BTreeMap<String, String>,
     /// When the last whole look began and was over.
     looked: Option<(Duration, Duration)>,
@@ -91,6 +95,45 @@ impl Watch {
             .map(|fence| (fence.target.clone(), fence.completed.clone()))
             .collect();
         self.fences.extend(done);
+        let failed: Vec<Failure> = (self.monitors())
+            .flat_map(|(_, monitor)| monitor.failures.clone())
+            .collect();
+        for failure in failed {
+            if !self.failures.iter().any(|(known, _)| *known == failure) {
+                let boot = self.boot(&failure.node);
+                self.failures.push((failure, boot));
+            }
+        }
+    }
+
+    fn boot(&self, node: &str) -> Option<String> {
+        Some(self.seen.get(node)?.boot.clone())
+    }
+
+    /// That these resources fail is part of the scenario.
+    pub fn forgive(&mut self, resources: Vec<String>) {
+        self.forgiven.extend(resources);
+    }
+
+    /// The same of whatever has failed so far.
+    pub fn forgive_all(&mut self) {
+        self.failures.clear();
+    }
+
+    /// Failures that are no part of the scenario and of which pacemaker tells no
+    /// more: cleaned up with others, or expired. What a node has failed at before it
+    /// booted anew is forgotten rightly.
+    pub fn forgotten(&self) -> Vec<String> {
+        let still = |failure: &Failure| {
+            let mut told = self.monitors();
+            told.any(|(_, monitor)| monitor.failures.contains(failure))
+        };
+        let list = self.failures.iter().filter(|(failure, boot)| {
+            !self.forgiven.contains(&failure.resource)
+                && self.boot(&failure.node) == *boot
+                && !still(failure)
+        });
+        list.map(|(failure, _)| failure.text.clone()).collect()
     }
 
     /// The node is a member from now on.

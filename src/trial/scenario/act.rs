@@ -19,6 +19,8 @@ pub struct Act<N> {
     pub role: Option<String>,
     /// Packages to upgrade; without any, those of the role.
     pub packages: Vec<String>,
+    /// For `cleanup`: of which resources; of all without any.
+    pub resources: Vec<String>,
     /// For `reconfigure`: question to answer.
     pub answers: BTreeMap<String, String>,
 }
@@ -56,6 +58,7 @@ impl<N> Act<N> {
             on: self.on.as_ref().map(&mut name).transpose()?,
             role: self.role.clone(),
             packages: self.packages.clone(),
+            resources: self.resources.clone(),
             answers: self.answers.clone(),
         })
     }
@@ -92,11 +95,29 @@ impl Act<String> {
             ActWord::Leave => "ubuntu-ha leave".into(),
             ActWord::Join => return None,
             ActWord::Reconfigure => self.reconfigure(&package),
+            ActWord::Cleanup if !self.resources.is_empty() => self.cleanup(),
             ActWord::Cleanup => {
                 "crm_resource --cleanup && stonith_admin --cleanup --history='*'".into()
             }
             ActWord::Move => format!("crm_resource --move -r {role}-ip --node {node}"),
         })
+    }
+
+    /// Of these resources alone: without --force crm_resource(8) takes the whole
+    /// group. Of a fence device also how it has fenced.
+    fn cleanup(&self) -> String {
+        let one = |id: &String| {
+            let mut shell = format!("crm_resource --cleanup --force --resource {id}");
+            if let Some(node) = id.strip_prefix("fence-") {
+                shell.push_str(&format!(" && stonith_admin --cleanup --history={node}"));
+            }
+            shell
+        };
+        self.resources
+            .iter()
+            .map(one)
+            .collect::<Vec<_>>()
+            .join(" && ")
     }
 
     /// New answers by debconf, as `dpkg-reconfigure` takes them without a
@@ -156,7 +177,13 @@ impl<N: fmt::Display> fmt::Display for Act<N> {
                     .collect();
                 write!(f, "reconfigure {node}: {}", answers.join(", "))
             }
-            ActWord::Cleanup => write!(f, "forget failures, from {node}"),
+            ActWord::Cleanup if self.resources.is_empty() => {
+                write!(f, "forget failures, from {node}")
+            }
+            ActWord::Cleanup => {
+                let of = self.resources.join(", ");
+                write!(f, "forget failures of {of}, from {node}")
+            }
             ActWord::Move => write!(f, "move the address to {node}"),
         }
     }
@@ -173,6 +200,7 @@ mod tests {
             on: None,
             role: None,
             packages: Vec::new(),
+            resources: Vec::new(),
             answers: BTreeMap::new(),
         }
     }
@@ -197,6 +225,15 @@ mod tests {
         assert!(shell(&one).ends_with("--reinstall ubuntu-ha-vip ubuntu-ha-node"));
         one.packages = vec!["corosync".into(), "pacemaker".into()];
         assert!(shell(&one).ends_with("--reinstall corosync pacemaker"));
+        let mut one = act(ActWord::Cleanup);
+        assert!(shell(&one).starts_with("crm_resource --cleanup && "));
+        one.resources = vec!["vip-ip".into(), "fence-beta".into()];
+        assert_eq!(
+            shell(&one),
+            "crm_resource --cleanup --force --resource vip-ip && \
+             crm_resource --cleanup --force --resource fence-beta && \
+             stonith_admin --cleanup --history=beta"
+        );
         assert_eq!(act(ActWord::Join).shell("vip"), None);
     }
 

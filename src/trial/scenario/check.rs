@@ -120,6 +120,28 @@ impl Checker<'_, '_> {
         })
     }
 
+    /// The name of a resource.
+    pub fn resource(&mut self, path: &[Place], text: &str) {
+        match words::unknown_words(text, &self.nodes) {
+            None => self.value(
+                path,
+                format!("{text:?} is no name of a resource"),
+                "write its id, such as vip-ip, {role}-ip or fence-{first}",
+            ),
+            Some(unknown) => {
+                let known = ["role"].iter().chain(&SELECTORS).chain(&self.nodes);
+                let known: Vec<&str> = known.copied().collect();
+                for word in unknown {
+                    self.value(
+                        path,
+                        format!("{word:?} is neither `role` nor a node"),
+                        suggest::remedy(word, known.iter().copied()),
+                    );
+                }
+            }
+        }
+    }
+
     /// A node of the scenario.
     pub fn who(&mut self, path: &[Place], word: &str) -> Who {
         self.who_or(path, word, &[])

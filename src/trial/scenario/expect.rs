@@ -81,8 +81,11 @@ pub(super) fn expectations<'p>(
             list.push(make(id.clone(), nodes));
         }
     }
-    if let Some(wanted) = raw.failed_actions {
-        list.push(Expectation::FailedActions(wanted));
+    if let Some(wanted) = &raw.failed_actions {
+        for (index, id) in wanted.iter().enumerate() {
+            checker.resource(&place(&["failed-actions".into(), index.into()]), id);
+        }
+        list.push(Expectation::FailedActions(wanted.clone()));
     }
     if let Some(times) = raw.moves {
         list.push(Expectation::Moves(times));

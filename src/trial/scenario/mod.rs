@@ -26,7 +26,7 @@ pub use fault::Fault;
 pub use load::{load, load_all, parse};
 pub use profile::{ANY, Profile, load_profile, load_profiles};
 pub use raw::{ActWord, Direction, FaultWord, Fencing, FormedBy, Manner};
-pub use words::{NODE_NAMES, SELECTORS, Who, duration, told};
+pub use words::{NODE_NAMES, SELECTORS, Who, duration, resource, told};
 
 /// The virtual address that trials use: RFC 5737, like recipes/answers.
 pub const VIP: &str = "192.0.2.10";
@@ -199,7 +199,8 @@ pub enum Expectation {
     /// Where a resource is active; nowhere with `None`.
     Resource(String, Option<Nodes>),
     Promoted(String, Option<Nodes>),
-    FailedActions(bool),
+    /// Of exactly these resources an action has failed.
+    FailedActions(Vec<String>),
     Moves(u8),
     State {
         on: Option<Who>,

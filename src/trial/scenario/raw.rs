@@ -239,6 +239,9 @@ pub(super) struct Step {
     pub value: Option<String>,
     #[serde(default)]
     pub packages: Vec<String>,
+    /// For `cleanup`: of which resources failures are forgotten; of all without it.
+    #[serde(default)]
+    pub resources: Vec<String>,
     pub role: Option<String>,
     #[serde(default)]
     pub answers: BTreeMap<String, String>,
@@ -280,7 +283,8 @@ pub(super) struct Expect {
     /// Promotable resource to the node where it is promoted, or `nowhere`.
     #[serde(default)]
     pub promoted: BTreeMap<String, String>,
-    pub failed_actions: Option<bool>,
+    /// Resources of which an action has failed: these and no other.
+    pub failed_actions: Option<Vec<String>>,
     /// How often the address changed hands since the step began.
     pub moves: Option<u8>,
     /// `state` of `ubuntu-ha status --json`, asked on `status-on`.

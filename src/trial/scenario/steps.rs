@@ -375,12 +375,17 @@ impl One<'_, '_, '_, '_> {
     }
 
     fn act(&mut self, word: ActWord) -> Option<Verb> {
+        for (index, id) in self.raw.resources.iter().enumerate() {
+            let path = at!["step", self.index, "resources", index];
+            self.checker.resource(path, id);
+        }
         let act = Act {
             word,
             node: self.node()?,
             on: self.on(),
             role: self.raw.role.clone(),
             packages: self.raw.packages.clone(),
+            resources: self.raw.resources.clone(),
             answers: self.raw.answers.clone(),
         };
         Some(Verb::Act(act, self.outcome()))

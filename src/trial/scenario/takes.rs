@@ -37,6 +37,7 @@ impl ActWord {
         match self {
             Self::Upgrade => &[NODE, ("packages", false), ("role", false)],
             Self::Install | Self::Remove | Self::Purge => &[NODE, ("role", false)],
+            Self::Cleanup => &[NODE, ("resources", false)],
             Self::Leave => &[NODE, ("role", false), ("on", false)],
             Self::Reconfigure => &[NODE, ("answers", true), ("role", false)],
             _ => &[NODE],
@@ -65,6 +66,7 @@ impl One<'_, '_, '_, '_> {
             ("mode", raw.mode.is_some()),
             ("value", raw.value.is_some()),
             ("packages", !raw.packages.is_empty()),
+            ("resources", !raw.resources.is_empty()),
             ("role", raw.role.is_some()),
             ("answers", !raw.answers.is_empty()),
             ("exit", raw.exit.is_some()),

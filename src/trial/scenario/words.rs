@@ -42,6 +42,64 @@ impl Who {
     }
 }
 
+/// In a resource's name, the role that is tried.
+const ROLE: &str = "role";
+
+/// The parts of a resource's name: what stands there, and in braces a word.
+/// `None`: it is no such name.
+fn parts(text: &str) -> Option<Vec<(&str, Option<&str>)>> {
+    let plain = |text: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        text.chars().all(known)
+    };
+    let mut list = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (word, after) = after.split_once('}')?;
+        list.push((before, Some(word)));
+        rest = after;
+    }
+    list.push((rest, None));
+    let sound = !text.is_empty() && list.iter().all(|(text, _)| plain(text));
+    sound.then_some(list)
+}
+
+/// The words in braces of a resource's name that are neither `role` nor a node;
+/// `None` where it is no name.
+pub fn unknown_words<'t>(text: &'t str, nodes: &[&str]) -> Option<Vec<&'t str>> {
+    let words = parts(text)?.into_iter().filter_map(|(_, word)| word);
+    Some(
+        words
+            .filter(|word| *word != ROLE && Who::parse(word, nodes).is_none())
+            .collect(),
+    )
+}
+
+/// A resource's name, with the role and the nodes for the words in braces:
+/// `{role}-ip`, `fence-{first}`.
+///
+/// # Errors
+/// Why a node has no name now.
+pub fn resource(
+    text: &str,
+    role: &str,
+    name: &dyn Fn(&Who) -> Result<String, String>,
+) -> Result<String, String> {
+    let mut whole = String::new();
+    for (text, word) in parts(text).unwrap_or_default() {
+        whole.push_str(text);
+        match word {
+            None => {}
+            Some(ROLE) => whole.push_str(role),
+            Some(word) => match Who::parse(word, &[]) {
+                Some(who) => whole.push_str(&name(&who)?),
+                None => whole.push_str(word),
+            },
+        }
+    }
+    Ok(whole)
+}
+
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -129,6 +187,25 @@ mod tests {
         assert_eq!(Who::parse("gamma", &nodes), None);
         for word in SELECTORS {
             assert_eq!(Who::parse(word, &[]).unwrap().to_string(), word);
+        }
+    }
+
+    #[test]
+    fn a_resource_is_named_by_role_and_node() {
+        let name = |who: &Who| match who {
+            Who::First => Ok("beta".to_string()),
+            who => Err(format!("nobody is {who}")),
+        };
+        let of = |text: &str| resource(text, "clc", &name);
+        assert_eq!(of("{role}-{role}").as_deref(), Ok("clc-clc"));
+        assert_eq!(of("fence-{first}").as_deref(), Ok("fence-beta"));
+        assert_eq!(of("fence-beta").as_deref(), Ok("fence-beta"));
+        assert_eq!(of("fence-{other}"), Err("nobody is other".into()));
+        let unknown = |text| unknown_words(text, &["alpha"]);
+        assert_eq!(unknown("{role}-{alpha}-{first}"), Some(vec![]));
+        assert_eq!(unknown("{rolle}-ip"), Some(vec!["rolle"]));
+        for text in ["", "{role", "a b", "a;b"] {
+            assert_eq!(unknown(text), None, "{text}");
         }
     }
 
