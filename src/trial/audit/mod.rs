@@ -59,8 +59,13 @@ pub struct Audit {
 /// What an audit found: nothing to look at, or what is wrong.
 type Found = Option<Vec<String>>;
 
-/// Judges the facts by every audit.
-pub fn judge(facts: &Facts, allow: &BTreeMap<String, String>) -> Vec<Audit> {
+/// Judges the facts by every audit. Those that `allow` names may fail, and those
+/// that `must_break` names have to.
+pub fn judge(
+    facts: &Facts,
+    allow: &BTreeMap<String, String>,
+    must_break: &BTreeMap<String, String>,
+) -> Vec<Audit> {
     let found: [(&'static str, Found); 12] = [
         ("one-survivor", survivor::dark(facts)),
         ("one-holder", single::holders(facts)),
@@ -79,10 +84,20 @@ pub fn judge(facts: &Facts, allow: &BTreeMap<String, String>) -> Vec<Audit> {
         ("idempotent", idempotent::second_apply(facts)),
     ];
     let judged = found.into_iter().map(|(name, found)| {
+        let reason = must_break.get(name);
+        let broken = (found.as_ref()).is_some_and(|evidence| !evidence.is_empty());
         let (verdict, evidence) = match found {
+            _ if !broken && reason.is_some() => {
+                let why = format!(
+                    "{} held, and must not: {}",
+                    name,
+                    reason.map_or("", |it| it)
+                );
+                (Verdict::Broken, vec![why])
+            }
             None => (Verdict::Absent, Vec::new()),
             Some(evidence) if evidence.is_empty() => (Verdict::Held, evidence),
-            Some(evidence) => match allow.get(name) {
+            Some(evidence) => match reason.or_else(|| allow.get(name)) {
                 Some(reason) => (Verdict::Allowed(reason.clone()), evidence),
                 None => (Verdict::Broken, evidence),
             },
@@ -121,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_audit_has_a_name_and_a_meaning() {
-        let judged = judge(&Facts::default(), &BTreeMap::new());
+        let judged = judge(&Facts::default(), &BTreeMap::new(), &BTreeMap::new());
         let names: Vec<&str> = judged.iter().map(|audit| audit.name.as_str()).collect();
         assert_eq!(names, NAMES);
         assert!(NAMES.iter().all(|name| !meaning(name).is_empty()));
@@ -129,7 +144,7 @@ mod tests {
 
     #[test]
     fn without_facts_nothing_is_proven() {
-        let judged = judge(&Facts::default(), &BTreeMap::new());
+        let judged = judge(&Facts::default(), &BTreeMap::new(), &BTreeMap::new());
         let held: Vec<&str> = (judged.iter())
             .filter(|audit| audit.verdict == Verdict::Held)
             .map(|audit| audit.name.as_str())
@@ -138,9 +153,32 @@ mod tests {
     }
 
     #[test]
+    fn what_must_break_and_holds_is_broken() {
+        let mut facts = Facts {
+            dark: Some(Vec::new()),
+            ..Facts::default()
+        };
+        let must = BTreeMap::from([("one-survivor".to_string(), "both go".to_string())]);
+        let verdict = |facts: &Facts| {
+            let judged = judge(facts, &BTreeMap::new(), &must);
+            let one = judged.into_iter().find(|one| one.name == "one-survivor");
+            one.map(|one| (one.verdict, one.evidence))
+        };
+        let why = "one-survivor held, and must not: both go";
+        assert_eq!(
+            verdict(&facts),
+            Some((Verdict::Broken, vec![why.to_string()]))
+        );
+        let (from, to) = Default::default();
+        facts.dark = Some(vec![super::super::fact::Dark { from, to }]);
+        let found = verdict(&facts).map(|(verdict, _)| verdict);
+        assert_eq!(found, Some(Verdict::Allowed("both go".into())));
+    }
+
+    #[test]
     fn what_is_allowed_stays_visible() {
         let allow = BTreeMap::from([("all-online".to_string(), "one is gone".to_string())]);
-        let judged = judge(&Facts::default(), &allow);
+        let judged = judge(&Facts::default(), &allow, &BTreeMap::new());
         let audit = judged
             .iter()
             .find(|audit| audit.name == "all-online")

@@ -374,7 +374,11 @@ impl World for Fake {
     }
 
     fn heal(&mut self, fault: &Fault<String>) -> Result<(), Trouble> {
-        if let Fault::PowerOff { node } | Fault::Freeze { node } = fault {
+        if let (Fault::Freeze { node }, Some(_)) = (fault, &self.lost) {
+            // It goes on where it was, and nobody has noticed.
+            self.power.insert(node.clone(), Power::On);
+            self.lost = None;
+        } else if let Fault::PowerOff { node } | Fault::Freeze { node } = fault {
             self.power.insert(node.clone(), Power::On);
             if self.nature.gives_up {
                 self.holders.clear();

@@ -199,7 +199,7 @@ pub fn run(world: &mut dyn World, course: &Course, said: Listener) -> Trial {
         return trial;
     }
     if let Ok(facts) = closed {
-        trial.audits = audit::judge(&facts, &course.scenario.allow);
+        trial.audits = audit::judge(&facts, &course.scenario.allow, &course.scenario.must_break);
         let broken = trial
             .audits
             .iter()

@@ -123,6 +123,13 @@ impl Running<'_, '_> {
                 }
                 Ok(())
             }
+            Verb::Brief(fault, time) => {
+                let fault = fault.bind(name)?;
+                self.world.inject(&fault).map_err(told)?;
+                // No look meanwhile: it takes longer than what is measured here.
+                self.world.sleep(*time);
+                self.world.heal(&fault).map_err(told)
+            }
             Verb::Heal(word, who) => {
                 let node = who.as_ref().map(name).transpose()?;
                 self.heal(Some(*word), node.as_deref())

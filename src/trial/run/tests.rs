@@ -275,6 +275,17 @@ fn a_kernel_that_panics_ends_the_wait_for_its_node() {
 }
 
 #[test]
+fn a_brief_fault_is_ended_in_its_own_step() {
+    let brief = load(Path::new("vm-tests/any/freeze-briefly.toml")).unwrap();
+    let (trial, _) = tried(&brief, Nature::default());
+    assert_eq!(trial.verdict, Verdict::Passed, "{:?}", trial.why);
+    let step = &trial.steps[0];
+    assert_eq!(step.text, "freeze beta for 1.0 s");
+    let took = (step.to - step.from).as_millis();
+    assert!((1000..1100).contains(&took), "{took}");
+}
+
+#[test]
 fn two_holders_are_caught_after_a_freeze() {
     let freeze = load(Path::new("vm-tests/any/freeze.toml")).unwrap();
     let (trial, _) = tried(

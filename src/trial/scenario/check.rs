@@ -46,7 +46,17 @@ pub(super) fn check(
             "begin each step with a line [[step]]",
         );
     }
-    allow(&mut checker, &raw.allow);
+    audits(&mut checker, "allow", &raw.allow);
+    audits(&mut checker, "must-break", &raw.must_break);
+    for name in raw.must_break.keys() {
+        if raw.allow.contains_key(name) {
+            checker.key(
+                at!["allow", name.as_str()],
+                "it must fail, by [must-break]",
+                "name it in one of the two",
+            );
+        }
+    }
     let budget = checker.time(at!["budget"], raw.budget.as_deref(), BUDGET);
     repeats(&mut checker, raw, &roles);
     checker.sound.then(|| Scenario {
@@ -63,6 +73,7 @@ pub(super) fn check(
         steps,
         end,
         allow: raw.allow.clone(),
+        must_break: raw.must_break.clone(),
     })
 }
 
@@ -314,9 +325,9 @@ impl Checker<'_, '_> {
     }
 }
 
-fn allow(checker: &mut Checker, allow: &BTreeMap<String, String>) {
-    for (name, reason) in allow {
-        let path = at!["allow", name.as_str()];
+fn audits(checker: &mut Checker, section: &str, named: &BTreeMap<String, String>) {
+    for (name, reason) in named {
+        let path = at![section, name.as_str()];
         if !audit::NAMES.contains(&name.as_str()) {
             let remedy = suggest::remedy(name, audit::NAMES);
             checker.key(path, format!("there is no audit {name:?}"), remedy);

@@ -54,6 +54,8 @@ pub struct Scenario {
     pub end: Vec<Expectation>,
     /// Audit to the reason why it may fail here.
     pub allow: BTreeMap<String, String>,
+    /// The same of audits that have to fail: one that holds has seen nothing.
+    pub must_break: BTreeMap<String, String>,
 }
 
 impl Scenario {
@@ -128,6 +130,8 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
     Fault(Fault<Who>),
+    /// One that is ended again after that time, which is not stretched.
+    Brief(Fault<Who>, Duration),
     /// Ends the faults of that word that befell this node; of every node
     /// without one.
     Heal(FaultWord, Option<Who>),
@@ -167,6 +171,7 @@ impl Verb {
     pub fn told<E>(&self, mut name: impl FnMut(&Who) -> Result<String, E>) -> Result<String, E> {
         Ok(match self {
             Self::Fault(fault) => fault.bind(&mut name)?.to_string(),
+            Self::Brief(fault, time) => format!("{} for {}", fault.bind(&mut name)?, told(*time)),
             Self::Heal(word, Some(who)) => format!("heal {} of {}", word.text(), name(who)?),
             Self::Heal(word, None) => format!("heal {}", word.text()),
             Self::HealAll => "heal everything".into(),

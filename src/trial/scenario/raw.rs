@@ -42,6 +42,9 @@ pub(super) struct File {
     /// Audits that this scenario may fail, each with the reason.
     #[serde(default)]
     pub allow: BTreeMap<String, String>,
+    /// Audits that this scenario must fail, each with the reason.
+    #[serde(default)]
+    pub must_break: BTreeMap<String, String>,
 }
 
 /// One file of `vm-tests/roles/`: what the trials of a role need, unless a
@@ -231,6 +234,9 @@ pub(super) struct Step {
     pub percent: Option<u8>,
     /// How much slower, how far the clock jumps: `250ms`, `-1h`.
     pub by: Option<String>,
+    /// How long it lasts; until it is healed without it.
+    #[serde(rename = "for")]
+    pub lasting: Option<String>,
     pub path: Option<String>,
     pub disk: Option<String>,
     pub manner: Option<Manner>,

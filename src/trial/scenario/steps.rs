@@ -103,7 +103,14 @@ impl One<'_, '_, '_, '_> {
         }
         if let Some(word) = raw.fault {
             self.only(&format!("the fault `{}`", word.text()), &[word.takes()])?;
-            return self.fault(word).map(Verb::Fault);
+            let fault = self.fault(word)?;
+            let path = at!["step", index, "for"];
+            let time = raw.lasting.as_deref();
+            let time = time.map(|text| self.checker.time(path, Some(text), Duration::ZERO));
+            return Some(match time {
+                Some(time) => Verb::Brief(fault, time),
+                None => Verb::Fault(fault),
+            });
         }
         if let Some(word) = raw.act {
             let name = format!("the act `{}`", word.text());

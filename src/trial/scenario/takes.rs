@@ -17,7 +17,8 @@ pub(super) const OUTCOME: [(&str, bool); 3] =
 impl FaultWord {
     pub(super) fn takes(self) -> Takes {
         match self {
-            Self::PowerOff | Self::Reset | Self::Freeze => &[NODE],
+            Self::PowerOff | Self::Reset => &[NODE],
+            Self::Freeze => &[NODE, ("for", false)],
             Self::Kill => &[NODE, ("process", true), ("signal", false)],
             Self::Partition => &[BETWEEN, DIRECTION, LINK],
             Self::LinkDown => &[NODE, LINK],
@@ -60,6 +61,7 @@ impl One<'_, '_, '_, '_> {
             ("signal", raw.signal.is_some()),
             ("percent", raw.percent.is_some()),
             ("by", raw.by.is_some()),
+            ("for", raw.lasting.is_some()),
             ("path", raw.path.is_some()),
             ("disk", raw.disk.is_some()),
             ("manner", raw.manner.is_some()),

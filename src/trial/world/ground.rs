@@ -72,8 +72,13 @@ impl Ground {
             spec.nodes, accelerator, spec.disks, spec.shared
         );
         let asked = format!(
-            "{:?} {:?} {:?} {:?} {:?}",
-            scenario.steps, scenario.end, scenario.allow, scenario.budget, course.client
+            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            scenario.steps,
+            scenario.end,
+            scenario.allow,
+            scenario.must_break,
+            scenario.budget,
+            course.client
         );
         hash(&[&self.key, &spec.image.key, &machines, &asked])
     }
