@@ -25,6 +25,8 @@ pub struct Facts {
     /// Actions that failed, were no part of the scenario, and of which pacemaker
     /// tells no more.
     pub forgotten: Vec<String>,
+    /// Why the service does not count as one that takes records at the end.
+    pub unwritten: Option<String>,
     pub records: Option<Records>,
     pub applied: Vec<Applied>,
     /// A step has failed: what comes after it was not done.

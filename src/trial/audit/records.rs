@@ -6,7 +6,10 @@ use super::Found;
 use crate::trial::fact::{Facts, Records};
 
 pub(super) fn records(facts: &Facts) -> Found {
-    facts.records.as_ref().map(check)
+    let records = facts.records.as_ref()?;
+    let mut evidence = check(records);
+    evidence.extend(facts.unwritten.clone());
+    Some(evidence)
 }
 
 /// Numbers shown of each kind of loss.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Running;
 use crate::trial::event;
-use crate::trial::fact::{Applied, Facts, NodeFacts};
+use crate::trial::fact::{Applied, Facts, NodeFacts, ProbeKind};
 use crate::trial::observe::Seen;
 use crate::trial::report::{Stopped, Trial};
 use crate::trial::world::{Output, Power, SET_UP_IS_OVER, Trouble};
@@ -73,6 +73,7 @@ impl Running<'_, '_> {
             self.settled(&members)?;
             self.end(trial)?;
         }
+        let calm = self.world.now();
         let mut facts = Facts {
             macs: self.world.macs(),
             replicated: self.course.replicated,
@@ -81,6 +82,10 @@ impl Running<'_, '_> {
         };
         if whole && !allow.contains_key("idempotent") {
             facts.applied = self.apply_again(&members)?;
+        }
+        if self.course.address && self.course.client.records.is_some() {
+            let end = self.world.now() + self.stretched(if whole { END } else { FAILED });
+            facts.unwritten = self.glance_until(end, |running| running.unwritten(calm))?;
         }
         facts.records = match self.world.records() {
             Ok(records) => records,
@@ -139,6 +144,17 @@ impl Running<'_, '_> {
             Err(Stopped::Environment(why)) => return Err(Trouble::Environment(why)),
         }
         Ok(())
+    }
+
+    /// That the service takes no records any more. What was acknowledged before
+    /// says nothing of the node that serves now.
+    fn unwritten(&self, since: Duration) -> Option<String> {
+        let mut probes = self.watch.probes.iter().rev();
+        let last = probes.find(|probe| probe.kind == ProbeKind::Write && probe.good);
+        match last.filter(|last| last.at > since) {
+            Some(_) => None,
+            None => Some("no record was acknowledged when all was over".into()),
+        }
     }
 
     /// A machine that has power and does not answer: the journal of one that

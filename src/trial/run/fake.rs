@@ -36,6 +36,8 @@ pub struct Nature {
     pub failed: Vec<&'static str>,
     /// When pacemaker forgets that by itself.
     pub expires: Option<Duration>,
+    /// Only alpha takes records.
+    pub read_only: bool,
     /// Nobody has the address any more when the last fault is healed.
     pub gives_up: bool,
     /// Pacemaker fences beta when it comes to what it has still in hand.
@@ -58,6 +60,7 @@ impl Default for Nature {
             failed_action: false,
             failed: Vec::new(),
             expires: None,
+            read_only: false,
             gives_up: false,
             fences_late: false,
             boots_into: None,
@@ -148,6 +151,13 @@ impl Fake {
                     from: answers.clone(),
                 });
             }
+            let writes = |node: &String| !self.nature.read_only || node == "mac-alpha";
+            self.probes.push(Probe {
+                at: self.now,
+                kind: ProbeKind::Write,
+                good: answers.iter().any(writes),
+                from: Vec::new(),
+            });
         }
     }
 

@@ -9,6 +9,7 @@ use super::fake::{Fake, Nature};
 use super::watch::Watch;
 use super::{Course, run};
 use crate::trial::audit::Verdict as Judged;
+use crate::trial::fact::ProbeKind;
 use crate::trial::observe::Seen;
 use crate::trial::report::{Stretch, Trial, Verdict};
 use crate::trial::scenario::{Scenario, load, parse};
@@ -174,6 +175,30 @@ fn an_address_that_nobody_serves_at_the_end_may_be_meant() {
         .find(|audit| audit.name == "served")
         .unwrap();
     assert_eq!(served.verdict, Judged::Allowed("meant".into()));
+}
+
+#[test]
+fn a_service_that_takes_no_records_after_its_move_is_caught() {
+    let text = "[client]\nrecords = true\n\
+                [[step]]\nfault = \"power-off\"\nnode = \"alpha\"\nexpect = { vip = \"beta\" }\n";
+    let nature = |read_only| Nature {
+        read_only,
+        ..Nature::default()
+    };
+    let (trial, _) = tried(&steps(text), nature(false));
+    assert_eq!(trial.why, Vec::<String>::new());
+    let write = |one: &&crate::trial::report::Outage| one.kind == ProbeKind::Write;
+    assert!(
+        trial
+            .outages
+            .iter()
+            .find(write)
+            .is_some_and(|one| !one.open)
+    );
+    let (trial, _) = tried(&steps(text), nature(true));
+    assert_eq!(trial.why, ["no record was acknowledged when all was over"]);
+    let judged = trial.outage().unwrap();
+    assert_eq!(judged.kind, ProbeKind::Ping, "writes are told, not judged");
 }
 
 #[test]

@@ -155,7 +155,7 @@ impl Wires {
         Ok(())
     }
 
-    /// Every probe that has ended.
+    /// Every probe that has ended, and how each write did.
     pub fn probes(&self) -> Vec<Probe> {
         let Some(client) = &self.client else {
             return Vec::new();
@@ -177,6 +177,17 @@ impl Wires {
                     from,
                 });
             }
+        }
+        if let Some(writer) = self.writer {
+            let writes = client.writes(writer);
+            let write = |at, good| Probe {
+                at,
+                kind: ProbeKind::Write,
+                good,
+                from: Vec::new(),
+            };
+            all.extend(writes.acknowledged.iter().map(|(_, at)| write(*at, true)));
+            all.extend(writes.losses.iter().map(|at| write(*at, false)));
         }
         all.sort_by_key(|probe| probe.at);
         all

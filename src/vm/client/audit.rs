@@ -11,8 +11,8 @@ pub struct Writes {
     pub sent: u64,
     /// Acknowledged numbers, and when since the common origin.
     pub acknowledged: Vec<(u64, Duration)>,
-    /// Connections that ended or never came to be.
-    pub losses: u64,
+    /// When connections ended, or were known not to come to be.
+    pub losses: Vec<Duration>,
     /// Answers other than the one that was due.
     pub garbled: Vec<String>,
 }

@@ -128,7 +128,7 @@ impl Writer {
         if let Some(handle) = self.socket.take() {
             net.abort(handle);
         }
-        self.writes.losses += 1;
+        self.writes.losses.push(now);
         self.waiting = false;
         self.is_confused = false;
         self.text.clear();
