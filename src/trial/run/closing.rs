@@ -134,7 +134,8 @@ impl Running<'_, '_> {
         let names = self.names();
         let fenced = self.fenced.clone();
         let from = trial.steps.first().map_or(Duration::ZERO, |step| step.from);
-        match self.expect(list, END, from, &fenced, &names) {
+        let judged = self.expect(list, END, from, &fenced, &names);
+        match judged.and_then(|()| self.timely(list)) {
             Ok(()) => {}
             Err(Stopped::Role(why)) => {
                 trial

@@ -36,6 +36,8 @@ pub struct Nature {
     pub failed: Vec<&'static str>,
     /// When pacemaker forgets that by itself.
     pub expires: Option<Duration>,
+    /// How late the client was.
+    pub lateness: Duration,
     /// Only alpha takes records.
     pub read_only: bool,
     /// Nobody has the address any more when the last fault is healed.
@@ -60,6 +62,7 @@ impl Default for Nature {
             failed_action: false,
             failed: Vec::new(),
             expires: None,
+            lateness: Duration::ZERO,
             read_only: false,
             gives_up: false,
             fences_late: false,
@@ -266,7 +269,7 @@ impl World for Fake {
     }
 
     fn lateness(&self) -> Duration {
-        Duration::ZERO
+        self.nature.lateness
     }
 
     fn bmc(&self, _: &str) -> Option<String> {

@@ -76,6 +76,7 @@ impl Running<'_, '_> {
                 Err(stopped) => Some(stopped),
                 Ok(()) => self
                     .expect(&step.expect, step.within, from, &fenced, &names)
+                    .and_then(|()| self.timely(&step.expect))
                     .err(),
             },
         };
@@ -354,6 +355,24 @@ impl Running<'_, '_> {
                 (self.said)(why);
             }
             self.pause();
+        }
+    }
+
+    /// An outage is known to no less than the client itself was late.
+    pub(super) fn timely(&self, list: &[Expectation]) -> Result<(), Stopped> {
+        let late = self.world.lateness();
+        let limits = list.iter().filter_map(|expectation| match expectation {
+            Expectation::Outage(most) => Some(self.stretched(*most)),
+            _ => None,
+        });
+        match limits.min().filter(|most| late > *most) {
+            None => Ok(()),
+            Some(most) => Err(Stopped::Environment(format!(
+                "the client was late by {}, this host being busy: that no outage was longer than \
+                 {} is not known",
+                crate::trial::scenario::told(late),
+                crate::trial::scenario::told(most)
+            ))),
         }
     }
 

@@ -330,6 +330,23 @@ fn two_holders_are_caught_after_a_freeze() {
 }
 
 #[test]
+fn an_outage_is_not_known_to_less_than_the_client_was_late() {
+    let nature = |seconds| Nature {
+        lateness: Duration::from_secs(seconds),
+        ..Nature::default()
+    };
+    let (trial, _) = tried(&power_off(), nature(1));
+    assert_eq!(trial.verdict, Verdict::Passed, "{:?}", trial.why);
+    let (trial, _) = tried(&power_off(), nature(46));
+    assert_eq!(trial.verdict, Verdict::Environment);
+    assert!(
+        trial.why[0].contains("the client was late by 46.0 s"),
+        "{:?}",
+        trial.why
+    );
+}
+
+#[test]
 fn a_cluster_without_survivor_is_caught_and_may_be_meant() {
     let text = "[[step]]\nfault = \"power-off\"\nnode = \"alpha\"\n\
                 [[step]]\nfault = \"power-off\"\nnode = \"beta\"\n\

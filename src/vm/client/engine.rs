@@ -155,12 +155,14 @@ impl Engine {
         std::mem::take(&mut self.net.wire.sent)
     }
 
-    /// When `advance` is due again, also when no frame comes.
+    /// When `advance` is due again, also when no frame comes: `now` at the earliest.
+    /// The stack's word for at once is the clock's beginning.
     pub fn next_due(&mut self, now: Duration) -> Option<Duration> {
         let at = self.net.iface.poll_at(instant(now), &self.net.sockets);
         let stack = at.map(|at| Duration::from_micros(at.total_micros().unsigned_abs()));
         let watches = self.watches.iter().filter_map(Watch::next_due);
         let writers = self.writers.iter().filter_map(Writer::next_due);
-        watches.chain(writers).chain(stack).min()
+        let due = watches.chain(writers).chain(stack).min()?;
+        Some(due.max(now))
     }
 }

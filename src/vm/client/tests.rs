@@ -144,6 +144,8 @@ struct World {
     engine: Engine,
     hosts: [Host; 2],
     to_hosts: Vec<Vec<u8>>,
+    /// Something was due before the time that it was planned at.
+    overdue: bool,
 }
 
 impl World {
@@ -159,6 +161,7 @@ impl World {
             engine: Engine::new(identity),
             hosts: [Host::new(ALPHA), Host::new(BETA)],
             to_hosts: Vec::new(),
+            overdue: false,
         }
     }
 
@@ -183,6 +186,8 @@ impl World {
                 }
             }
             self.to_hosts = self.engine.advance(self.now);
+            let due = self.engine.next_due(self.now);
+            self.overdue |= due.is_some_and(|due| due < self.now);
         }
     }
 
@@ -328,6 +333,27 @@ fn a_server_that_drops_loses_nothing_acknowledged() {
     assert!(audit(&writes, &stored).is_clean());
     let forgotten = stored.remove(3);
     assert_eq!(audit(&writes, &stored).missing, [forgotten]);
+}
+
+#[test]
+fn what_is_due_at_once_does_not_make_the_client_late() {
+    let mut world = World::new();
+    world.run(ms(2000));
+    let page = Question::Get(80, "/state".into());
+    for question in [Question::Ping, Question::Connect(7), page] {
+        world.watch(question);
+    }
+    let pace = Pace {
+        interval: ms(5),
+        patience: ms(200),
+    };
+    let writer = Writer::new(VIP, 7, pace, world.now);
+    world.engine.writers.push(writer);
+    for up in [false, true, false, true] {
+        world.hosts[0].up = up;
+        world.run(ms(1500));
+    }
+    assert!(!world.overdue);
 }
 
 #[test]
