@@ -42,7 +42,7 @@ pub struct Wanted<'a> {
 /// equal starts follow each other.
 ///
 /// # Errors
-/// Nothing fits, in words.
+/// Nothing fits, or a scenario repeats what it is not for, in words.
 pub fn choose<'a>(
     scenarios: &'a [Scenario],
     profiles: &'a BTreeMap<String, Profile>,
@@ -50,6 +50,7 @@ pub fn choose<'a>(
 ) -> Result<Vec<Chosen<'a>>, String> {
     let mut all: Vec<Chosen> = Vec::new();
     for scenario in scenarios {
+        repeated(scenario, &roles_of(scenario, profiles))?;
         for role in roles_of(scenario, profiles) {
             for suite in &scenario.suites {
                 all.push(Chosen {
@@ -104,6 +105,19 @@ pub fn choose<'a>(
         )
     });
     Ok(all)
+}
+
+/// A scenario for any role names in `[repeat-of]` only such as there are.
+fn repeated(scenario: &Scenario, roles: &[&str]) -> Result<(), String> {
+    let Some(role) = (scenario.repeat_of.keys()).find(|role| !roles.contains(&role.as_str()))
+    else {
+        return Ok(());
+    };
+    Err(format!(
+        "{}: [repeat-of] names {role:?}, and the scenario is not for that role; {}",
+        scenario.file.display(),
+        suggest::remedy(role, roles.iter().copied())
+    ))
 }
 
 fn near<'a>(pattern: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
@@ -303,6 +317,27 @@ mod tests {
         let with_address = profiles.values().filter(|profile| profile.address).count();
         assert_eq!(chosen.len(), with_address);
         assert!(!paths(&chosen).contains(&"clvm/noble/power-off".to_string()));
+    }
+
+    #[test]
+    fn a_misspelt_role_to_repeat_is_refused() {
+        let profiles = load_profiles(Path::new("vm-tests")).unwrap();
+        let text = |role: &str| {
+            format!(
+                "name = \"x\"\nsummary = \"x\"\nrole = \"any\"\n[repeat-of]\n{role} = 3\n\
+                 [[step]]\nwait = \"1s\"\n"
+            )
+        };
+        let chosen = |role: &str| {
+            let scenarios = [parse("x.toml", &text(role)).unwrap()];
+            let chosen = choose(&scenarios, &profiles, &Wanted::default());
+            chosen.map(|all| all.len())
+        };
+        assert!(chosen("drbd").is_ok());
+        let why = chosen("drdb").unwrap_err();
+        assert!(why.contains("x.toml") && why.contains("`drbd`"), "{why}");
+        // It has no address, which `any` asks for.
+        assert!(chosen("clvm").is_err());
     }
 
     #[test]
