@@ -9,6 +9,7 @@ mod idempotent;
 mod journal;
 mod records;
 mod single;
+mod status;
 mod survivor;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use super::fact::{Facts, Single};
 pub use journal::{Wrong, wrong};
 
 /// The audits by name, as a scenario's `[allow]` has them.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "one-survivor",
     "one-holder",
     "one-primary",
@@ -33,7 +34,11 @@ pub const NAMES: [&str; 12] = [
     "console",
     "records",
     "idempotent",
+    "status",
 ];
+
+/// Audits that are told and fail no trial.
+const TOLD: [&str; 1] = ["status"];
 
 /// How an audit ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +71,7 @@ pub fn judge(
     allow: &BTreeMap<String, String>,
     must_break: &BTreeMap<String, String>,
 ) -> Vec<Audit> {
-    let found: [(&'static str, Found); 12] = [
+    let found: [(&'static str, Found); 13] = [
         ("one-survivor", survivor::dark(facts)),
         ("one-holder", single::holders(facts)),
         (
@@ -82,6 +87,7 @@ pub fn judge(
         ("console", journal::consoles(facts)),
         ("records", records::records(facts)),
         ("idempotent", idempotent::second_apply(facts)),
+        ("status", status::agrees(facts)),
     ];
     let judged = found.into_iter().map(|(name, found)| {
         let reason = must_break.get(name);
@@ -99,6 +105,9 @@ pub fn judge(
             Some(evidence) if evidence.is_empty() => (Verdict::Held, evidence),
             Some(evidence) => match reason.or_else(|| allow.get(name)) {
                 Some(reason) => (Verdict::Allowed(reason.clone()), evidence),
+                None if TOLD.contains(&name) => {
+                    (Verdict::Allowed("told, not judged".into()), evidence)
+                }
                 None => (Verdict::Broken, evidence),
             },
         };
@@ -125,6 +134,7 @@ pub fn meaning(name: &str) -> &'static str {
         "journal" => "journals without crash, out of memory, hung task",
         "console" => "consoles without panic, oops, lockup",
         "records" => "every acknowledged record there, in order, once",
+        "status" => "ubuntu-ha status finds all well",
         "idempotent" => "a second apply changes nothing",
         _ => "",
     }
@@ -150,6 +160,23 @@ mod tests {
             .map(|audit| audit.name.as_str())
             .collect();
         assert!(held.is_empty(), "{held:?}");
+    }
+
+    #[test]
+    fn what_is_only_told_fails_no_trial() {
+        let node = super::super::fact::NodeFacts {
+            name: "alpha".into(),
+            status: "{\"state\": \"degraded\"}".into(),
+            ..Default::default()
+        };
+        let facts = Facts {
+            nodes: vec![node],
+            ..Facts::default()
+        };
+        let judged = judge(&facts, &BTreeMap::new(), &BTreeMap::new());
+        let audit = judged.iter().find(|audit| audit.name == "status").unwrap();
+        assert_eq!(audit.verdict, Verdict::Allowed("told, not judged".into()));
+        assert_eq!(audit.evidence, ["alpha: the state is degraded"]);
     }
 
     #[test]
