@@ -28,8 +28,6 @@ pub struct Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// The driver's own: a fault, an act, the end of one.
-    Step,
     /// The node has begun to boot.
     Boot,
     Token,
@@ -53,7 +51,6 @@ impl Kind {
     /// As the legend has it.
     pub fn text(self) -> &'static str {
         match self {
-            Self::Step => "step",
             Self::Boot => "boot",
             Self::Token => "token lost",
             Self::Membership => "membership",

@@ -307,7 +307,7 @@ fn stretch(canvas: &mut Canvas, held: &Held, top: f64) {
 
 /// Transitions come by the dozen and say little.
 fn is_drawn(kind: Kind) -> bool {
-    !matches!(kind, Kind::Transition | Kind::Step | Kind::Apply)
+    !matches!(kind, Kind::Transition | Kind::Apply)
 }
 
 /// The row of each event's label, as many as fit; none where there is no
