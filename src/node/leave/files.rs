@@ -151,3 +151,21 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         Err(error) => Err(reading(path, &error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::layout::Layout;
+
+    #[test]
+    fn a_leave_that_is_being_put_back_is_not_continued() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(Layout::new(root.path().into()));
+        drop(journal(&host).unwrap());
+        let mut open = journal(&host).unwrap();
+        open.undo().unwrap();
+        drop(open);
+        let failure = journal(&host).unwrap_err();
+        assert!(failure.message().contains("`leave` was stopped"));
+    }
+}
