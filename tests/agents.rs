@@ -171,6 +171,14 @@ fn each_agent_starts_watches_and_stops_its_part() {
         let (pid, child) = (host.pid(), host.child());
         assert_eq!(host.run(agent, "start"), OK, "{agent}");
         assert_eq!((host.pid(), host.calls().as_str()), (pid, "start\n"));
+        let made = match agent {
+            "eucawalrus" => "bukkits",
+            "eucasc" => "volumes",
+            "eucacc" => "CC",
+            _ => "keys",
+        };
+        let made = host.root().join("var/lib/eucalyptus").join(made);
+        assert!(made.is_dir(), "{agent}");
 
         assert_eq!(host.run(agent, "stop"), OK, "{agent}");
         assert!(!is_alive(pid) && !is_alive(child), "{agent}");
