@@ -302,6 +302,50 @@ fn killed_at_every_step_of_either_node_the_next_run_finishes() {
 }
 
 #[test]
+fn killed_at_every_step_data_of_the_second_node_get_there_or_stay() {
+    let wanted = plan(&[CLC]);
+    let start = || {
+        let world = World::new();
+        fill(&world, "beta", "key of the cloud");
+        world
+    };
+    let world = start();
+    let [(_, alpha), (_, beta)] = run(&world, &wanted, None);
+    let mut stops: Vec<(&str, String)> = Vec::new();
+    let late = |name: &String| name.contains("fs-drbd-data") || name.ends_with("done");
+    stops.extend(alpha.seen.into_iter().filter(late).map(|at| ("alpha", at)));
+    stops.extend(beta.seen.into_iter().filter(late).map(|at| ("beta", at)));
+    assert!(stops.len() >= 8, "{stops:?}");
+    for (node, name) in &stops {
+        eprintln!("{node} is killed at {name}");
+        let world = start();
+        let top = world.root("beta").join("var/lib/eucalyptus");
+        let original = Tree::read(&top).unwrap();
+        run(&world, &wanted, Some((node, name)));
+        // Where they are not moved yet, the service may go on there.
+        let newer = !top.is_symlink();
+        let last = if newer {
+            serve(&world, "beta")
+        } else {
+            original
+        };
+        let again = run(&world, &wanted, None);
+        let copy = world.dir.path().join("content/var/lib/eucalyptus");
+        let is_copied = || last.difference(&Tree::read(&copy).unwrap()).is_none();
+        if again.iter().all(|(done, _)| matches!(done, Some(Ok(())))) {
+            assert!(is_copied(), "{node} at {name}");
+            assert_formed(&world);
+            assert!(top.is_symlink(), "{node} at {name}");
+            assert!(world.root("alpha").join("var/lib/eucalyptus").is_symlink());
+        } else {
+            // Nobody can tell; what is newer stays in its place.
+            assert!(newer, "{node} at {name}: {:?} {:?}", again[0].0, again[1].0);
+            assert_eq!(last.difference(&Tree::read(&top).unwrap()), None);
+        }
+    }
+}
+
+#[test]
 fn a_side_that_was_in_use_is_never_declared_equal() {
     let (world, wanted) = (World::new(), plan(&[]));
     must(&run(&world, &wanted, None));
