@@ -33,6 +33,17 @@ fn mirrored_with(role: &str) -> FakeHost {
     let make = "case $1 in create-md) printf drbd |\n    \
         dd of=\"$root/dev/vdb\" conv=notrunc status=none ;; esac\nexit 0\n";
     host.program("drbdadm", &real.replace("exit 0\n", make));
+    host.program("attrd_updater", "#!/bin/sh\n");
+    host.answer(
+        "ip.-4.-o.route.show.match.192.0.2.10.scope.link",
+        0,
+        "192.0.2.0/24 dev eth1 proto kernel scope link\n",
+    );
+    host.answer(
+        "ip.-4.-o.route.show.default.dev.eth1",
+        0,
+        "default via 192.0.2.1 \n",
+    );
     blank(&host);
     host.answer("cibadmin.--query.--xpath", 0, "");
     host
