@@ -44,6 +44,8 @@ pub struct Nature {
     pub gives_up: bool,
     /// Pacemaker fences beta when it comes to what it has still in hand.
     pub fences_late: bool,
+    /// A node that was taken out comes up with the old list and misses the others.
+    pub returns: bool,
     /// A node that gets its power back prints this and never answers.
     pub boots_into: Option<&'static str>,
 }
@@ -66,6 +68,7 @@ impl Default for Nature {
             read_only: false,
             gives_up: false,
             fences_late: false,
+            returns: false,
             boots_into: None,
         }
     }
@@ -194,7 +197,8 @@ impl Fake {
         };
         let members: String = (self.members.iter())
             .map(|name| {
-                let online = self.is_on(name);
+                let misses = self.nature.returns && node == "beta" && !self.members.contains(&node);
+                let online = self.is_on(name) && !misses;
                 format!(
                     "<node name=\"{name}\" online=\"{online}\" unclean=\"{}\"/>",
                     !online

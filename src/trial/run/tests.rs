@@ -263,6 +263,12 @@ fn who_joins_is_audited_and_who_has_left_is_not_asked_to_be_online() {
     let mut fake = Fake::new(Nature::default());
     let trial = run(&mut fake, &course(&scenario), &mut |_| {});
     assert_eq!(trial.why, Vec::<String>::new());
+    let returns = Nature {
+        returns: true,
+        ..Nature::default()
+    };
+    let (trial, _) = tried(&scenario, returns);
+    assert_eq!(trial.why, Vec::<String>::new());
     let bad = Nature {
         journal: "Kernel panic - not syncing",
         ..Nature::default()

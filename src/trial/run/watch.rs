@@ -313,9 +313,13 @@ impl Watch {
     }
 
     /// What pacemaker says, by node. A spare machine that has not joined, where
-    /// the packages have started a cluster of one, is none of its voices.
+    /// the packages have started a cluster of one, is none of its voices, nor is
+    /// one that was taken out while it was off and boots with its old files.
     pub fn monitors(&self) -> impl Iterator<Item = (&str, &Monitor)> {
         self.seen.iter().filter_map(|(node, seen)| {
+            if self.gone.contains(node) {
+                return None;
+            }
             let monitor = seen.monitor.as_ref()?;
             let ours = |one: &Member| self.members.contains(&one.name);
             monitor
