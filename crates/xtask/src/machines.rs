@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use hapkg::trial::select::matches;
 use hapkg::trial::world::has_packages;
 use serde_json::Value;
 
@@ -111,12 +112,8 @@ fn judge(
     results: &[(String, Duration, Outcome)],
 ) -> Result<(), Stop> {
     let fits = |pattern: &&&str| {
-        let name = format!("vm/{pattern}");
-        let fit = |one: &str| match name.strip_suffix('*') {
-            Some(start) => one.starts_with(start),
-            None => one == name,
-        };
-        results.iter().any(|(one, ..)| fit(one))
+        let pattern = format!("vm/{pattern}");
+        results.iter().any(|(name, ..)| matches(&pattern, name))
     };
     match status.code() {
         Some(3) => Err(Stop::environment(

@@ -65,10 +65,15 @@ impl Item<'_> {
     }
 }
 
+/// Name of the record of a DRBD resource.
+pub fn key_of_drbd(resource: &str) -> String {
+    format!("drbd-{resource}")
+}
+
 impl Drbd<'_> {
     /// Name of the record.
     pub fn key(&self) -> String {
-        format!("drbd-{}", self.resource)
+        key_of_drbd(self.resource)
     }
 }
 

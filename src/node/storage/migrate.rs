@@ -16,7 +16,7 @@ use super::super::host::Host;
 use super::super::layout::entries;
 use super::super::problem::Failure;
 use super::device::mounts;
-use super::item::Filesystem;
+use super::item::{Filesystem, key_of_drbd};
 use super::peers::is_in_cib;
 use super::record::{Record, Stage};
 use super::steps::Steps;
@@ -609,7 +609,7 @@ fn is_served(host: &Host, filesystem: &Filesystem<'_>) -> Result<bool, Failure> 
     let FilesystemOn::Drbd(resource) = filesystem.on else {
         return Ok(false);
     };
-    let record = Record::load(host, &format!("drbd-{resource}"))?;
+    let record = Record::load(host, &key_of_drbd(resource))?;
     let ready = record.is_some_and(|record| record.stage == Stage::Ready);
     Ok(ready && host.program("cibadmin").is_some() && is_in_cib(host, "drbd_resource", resource)?)
 }

@@ -630,13 +630,13 @@ fn a_node_that_joins_gets_links_for_what_it_does_not_have() {
     );
 }
 
-/// beta knows the users by other numbers than alpha.
-fn getent(world: &World, node: &str, user: &str, group: &str) {
+/// On the node cloud has these numbers, and the user `taken` is another one.
+fn getent(world: &World, node: &str, (user, group): (u32, u32), taken: u32) {
     let script = format!(
         "case \"$1 $2\" in\n\
          'passwd {user}'|'passwd cloud') echo cloud:x:{user}:{group}::/:/bin/false ;;\n\
          'group {group}'|'group cloud') echo cloud:x:{group}: ;;\n\
-         'passwd 118') echo postfix:x:118:118::/:/bin/false ;;\n\
+         'passwd {taken}') echo postfix:x:{taken}:118::/:/bin/false ;;\n\
          *) exit 2 ;;\n\
          esac\n"
     );
@@ -645,26 +645,33 @@ fn getent(world: &World, node: &str, user: &str, group: &str) {
 
 #[test]
 fn owners_that_the_other_node_knows_by_another_number_are_refused() {
-    if !nix::unistd::geteuid().is_root() {
-        return;
-    }
+    // Only root can give files away; another's own ones do as well.
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    let (user, group) = match uid.is_root() {
+        true => (118, 113),
+        false => (uid.as_raw(), gid.as_raw()),
+    };
+    let off = user + 3;
     let wanted = plan(&[CLC]);
     for source in ["alpha", "beta"] {
         let world = World::new();
         fill(&world, source, "key of the cloud");
         let top = world.root(source).join("var/lib/eucalyptus");
-        super::run("chown", &["-hR", "118:113", top.to_str().unwrap()]);
+        super::run(
+            "chown",
+            &["-hR", &format!("{user}:{group}"), top.to_str().unwrap()],
+        );
         let other = if source == "alpha" { "beta" } else { "alpha" };
-        getent(&world, source, "118", "113");
-        getent(&world, other, "121", "113");
+        getent(&world, source, (user, group), user);
+        getent(&world, other, (off, group), user);
         let outcomes = run(&world, &wanted, None);
         let told = message(&outcomes[usize::from(other == "beta")].0);
         for part in [
-            &format!("the user cloud has the number 118 on {source}, but 121 here"),
-            "usermod --uid 118 cloud; find / -xdev -uid 121 -exec chown",
-            "118 is postfix here",
+            format!("the user cloud has the number {user} on {source}, but {off} here"),
+            format!("usermod --uid {user} cloud; find / -xdev -uid {off} -exec chown"),
+            format!("{user} is postfix here"),
         ] {
-            assert!(told.contains(part), "{told}");
+            assert!(told.contains(&part), "{told}");
         }
         assert!(!told.contains("the group"), "{told}");
         assert!(
@@ -676,7 +683,7 @@ fn owners_that_the_other_node_knows_by_another_number_are_refused() {
         assert!(!world.dir.path().join("content").exists());
         assert!(!top.is_symlink());
         // The way out that was told.
-        getent(&world, other, "118", "113");
+        getent(&world, other, (user, group), user);
         let original = Tree::read(&top).unwrap();
         must(&run(&world, &wanted, None));
         assert_formed(&world);
